@@ -114,7 +114,8 @@ def _checked_intrinsics(K: object) -> np.ndarray:
         raise InvalidInputError(f"Camera.K is not a matrix of numbers: {error}") from error
     if K.shape != (3, 3) or not np.isfinite(K).all():
         raise InvalidInputError(
-            f"Camera.K must be a finite (3, 3) matrix, got shape {K.shape}; is the camera calibrated?"
+            f"Camera.K must be a finite (3, 3) matrix, got shape {K.shape}; "
+            "is the camera calibrated?"
         )
     if not (K[0, 0] > 0 and K[1, 1] > 0):
         raise InvalidInputError(

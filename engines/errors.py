@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one tree of errors that recon raises; each message says what happened, why, and what to do."""
+"""The one tree of errors that recon raises; a message says what happened, why, and what to do."""
 
 import difflib
 import importlib

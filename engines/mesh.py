@@ -121,8 +121,7 @@ class Mesh:
         crosses = self._face_crosses()
         corners = self.faces.ravel()
         sums = [
-            np.bincount(corners, np.repeat(crosses[:, i], 3), len(self.vertices))
-            for i in range(3)
+            np.bincount(corners, np.repeat(crosses[:, i], 3), len(self.vertices)) for i in range(3)
         ]
         return _unit(np.stack(sums, axis=1))
 

@@ -69,7 +69,7 @@ def as_rotation(R: object, *, name: str = "R") -> np.ndarray:
     error = np.abs(R @ R.T - np.eye(3)).max()
     if error > ROTATION_TOLERANCE:
         raise InvalidInputError(
-            f"{name} is not orthonormal (off by {error:.2g}, at most {ROTATION_TOLERANCE} allowed); "
+            f"{name} is not orthonormal (off by {error:.2g}, allowed {ROTATION_TOLERANCE}); "
             "take scale and shear out of it"
         )
     if np.linalg.det(R) < 0:
@@ -195,11 +195,11 @@ class Similarity:
     def __post_init__(self) -> None:
         scale = float(self.scale)
         if not (np.isfinite(scale) and scale > 0):
-            raise InvalidInputError(f"the scale of a Similarity must be finite and > 0, got {scale}")
-        R = as_rotation(self.R, name="the rotation of a Similarity")
+            raise InvalidInputError(f"Similarity.scale must be finite and > 0, got {scale}")
+        R = as_rotation(self.R, name="Similarity.R")
         t = np.array(self.t, dtype=np.float64)
         if t.shape != (3,) or not np.isfinite(t).all():
-            raise InvalidInputError(f"the translation of a Similarity must be finite (3,), got {t}")
+            raise InvalidInputError(f"Similarity.t must be finite (3,), got {t}")
         for array in (R, t):
             array.flags.writeable = False
         for name, value in (("scale", scale), ("R", R), ("t", t)):
