@@ -25,4 +25,8 @@ setup(
     packages=packages,
     package_dir=ROOMS,
     package_data={"recon_node.engines.lrm": ["weights/*"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", ["resource/recon"]),
+        ("share/recon", ["package.xml"]),
+    ],
 )

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+# The commands of a checkout; `make help` lists them. Needs python3 >= 3.11, make and a network.
+
+PYTHON ?= python3
+# CPU wheels of torch. Empty takes the default index, whose Linux wheels bring CUDA with them.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+PYTEST_ARGS ?=
+
+CONSTRAINTS := requirements/constraints.txt
+INSTALL_INPUTS := pyproject.toml setup.py $(CONSTRAINTS) requirements/make_venv.sh
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+demo: .venv/.installed  ## reconstruct the example scenes into out/ (base install, no torch)
+	.venv/bin/python examples/demo.py
+
+test: .venv-test/.installed  ## run every test
+	OMP_NUM_THREADS=1 .venv-test/bin/pytest $(PYTEST_ARGS)
+
+lint: .venv-test/.installed  ## check the code with ruff
+	.venv-test/bin/ruff check .
+
+bench: .venv/.installed  ## measure speed and memory into docs/benchmarks
+	@set -e; for script in tests/benchmarks/bench_*.py; do .venv/bin/python $$script; done
+
+clean:  ## remove environments, build products and out/
+	rm -rf .venv .venv-test build dist out *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.installed: $(INSTALL_INPUTS)
+	requirements/make_venv.sh .venv $(PYTHON)
+	.venv/bin/python -m pip install -q --no-compile -c $(CONSTRAINTS) -e .
+	@touch $@
+
+.venv-test/.installed: $(INSTALL_INPUTS)
+	requirements/make_venv.sh .venv-test $(PYTHON)
+	.venv-test/bin/python -m pip install -q --no-deps --retries 1 -c $(CONSTRAINTS) \
+		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
+	.venv-test/bin/python -m pip install -q -c $(CONSTRAINTS) -e '.[dev,train,evaluation]'
+	@touch $@
