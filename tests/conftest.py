@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures and markers of the whole suite: seeded randomness, devices, reasons to skip."""
+
+import importlib.util
+import os
+
+# Before the first import of NumPy: threads make small work slower and sums depend on their number.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+import hypothesis
+import numpy as np
+import pytest
+import warp
+
+hypothesis.settings.register_profile(
+    "recon", derandomize=True, database=None, deadline=None, max_examples=50
+)
+hypothesis.settings.load_profile("recon")
+warp.config.quiet = True
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what this machine cannot run, and say why."""
+    reasons = {}
+    if not warp.is_cuda_available():
+        reasons["gpu"] = "needs a CUDA device and Warp finds none"
+    if importlib.util.find_spec("rclpy") is None:
+        reasons["ros"] = "needs rclpy, which is not installed (pip install '.[ros]')"
+    for item in items:
+        for marker, reason in reasons.items():
+            if item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A generator that starts anew, from the same seed, in every test."""
+    return np.random.default_rng(20_260_101)
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda:0", marks=pytest.mark.gpu)])
+def device(request: pytest.FixtureRequest) -> str:
+    """The name of each device a kernel has to run on, in the spelling of Warp and torch."""
+    return request.param
