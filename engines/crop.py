@@ -244,7 +244,7 @@ def homography(K_a: np.ndarray, R_a_b: np.ndarray, K_b: np.ndarray) -> np.ndarra
         K_b: (3, 3) [px].
 
     Returns:
-        f64 (3, 3), scaled so that h2 of `map_pixels` is the cosine-like depth of the ray in a.
+        f64 (3, 3); its third row gives the depth in a of the ray with depth 1 in b.
     """
     return K_a @ R_a_b @ np.linalg.inv(K_b)
 
