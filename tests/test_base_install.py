@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The instant path runs on the base install: every package that only extras bring is blocked."""
+
+import importlib.metadata
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+SIZE = 128  # [px]
+FOCAL = 160.0  # [px]
+RADIUS, DISTANCE = 0.05, 0.5  # of the sphere [m]
+
+# A finder in front of all others refuses the blocked packages, as if they were not installed.
+RUN_BLOCKED = """
+import sys
+
+class Blocker:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] in blocked:
+            raise ModuleNotFoundError(f"No module named {name!r} (blocked by the test)", name=name)
+
+blocked = set(sys.argv.pop(1).split(","))
+sys.meta_path.insert(0, Blocker)
+from recon_node.cli import main
+code = main(sys.argv[1:])
+assert not blocked & set(sys.modules), blocked & set(sys.modules)
+sys.exit(code)
+"""
+
+
+def _base_distributions() -> set[str]:
+    """Names of the distributions that `pip install recon`, without extras, brings."""
+    found, waiting = set(), ["recon"]
+    while waiting:
+        name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
+        if name in found:
+            continue
+        found.add(name)
+        for requirement in importlib.metadata.requires(name) or []:
+            if "extra ==" not in requirement:
+                waiting.append(re.match(r"[\w.-]+", requirement)[0])
+    return found
+
+
+def _blocked_packages() -> set[str]:
+    """Import names that are not in the base install, those not installed here included."""
+    base = _base_distributions()
+    blocked = {"torch", "scipy", "skimage", "cv2", "diffusers", "matplotlib", "rclpy"}
+    for package, distributions in importlib.metadata.packages_distributions().items():
+        names = {re.sub(r"[-_.]+", "-", name).lower() for name in distributions}
+        if not names & base:
+            blocked.add(package)
+    return blocked
+
+
+def _run(arguments: list[str], cwd: Path) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-c", RUN_BLOCKED, ",".join(_blocked_packages()), *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+
+
+@pytest.fixture
+def sphere_scene(tmp_path: Path) -> Path:
+    """A folder with image, mask, depth and camera of a shaded sphere in front of the camera."""
+    centres = np.arange(SIZE) + 0.5 - SIZE / 2
+    x, y = np.meshgrid(centres / FOCAL, centres / FOCAL)
+    rays = np.stack([x, y, np.ones_like(x)], axis=-1)  # (H, W, 3), z = 1
+    along = rays[..., 2] * DISTANCE
+    squared = (rays**2).sum(axis=-1)
+    discriminant = along**2 - squared * (DISTANCE**2 - RADIUS**2)
+    mask = discriminant > 0
+    depth = np.where(mask, (along - np.sqrt(np.maximum(discriminant, 0))) / squared, 0)  # [m]
+    shade = np.where(mask, 255 - 1500 * (depth - depth[mask].min()), 40).astype(np.uint8)
+    Image.fromarray(np.stack([shade, shade // 2, shade // 3], axis=-1)).save(tmp_path / "ball.png")
+    Image.fromarray(mask.astype(np.uint8) * 255).save(tmp_path / "mask.png")
+    Image.fromarray(np.round(depth * 1000).astype(np.uint16)).save(tmp_path / "depth.png")
+    K = [FOCAL, 0, SIZE / 2, 0, FOCAL, SIZE / 2, 0, 0, 1]
+    camera = {"width": SIZE, "height": SIZE, "K": K}
+    (tmp_path / "camera.json").write_text(json.dumps(camera))
+    return tmp_path
+
+
+def test_base_install_leaves_torch_out():
+    """Guard the two lists: what is blocked, and what may stay."""
+    assert {"numpy", "onnxruntime", "warp-lang", "trimesh", "manifold3d"} <= _base_distributions()
+    blocked = _blocked_packages()
+    assert {"torch", "scipy", "onnx", "hypothesis"} <= blocked
+    assert not {"numpy", "onnxruntime", "warp", "PIL", "recon_node", "yaml"} & blocked
+
+
+def test_missing_extra_is_named(sphere_scene):
+    """Ask for the torch backend without torch: one line with the way to install it."""
+    run = _run(
+        ["reconstruct", "ball.png", "--mask", "mask.png", "--backend", "torch", "-o", "out"],
+        sphere_scene,
+    )
+    assert "recon[torch]" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("with_depth", [True, False], ids=["depth", "rgb"])
+@pytest.mark.parametrize("engine", ["compact", "hull"])
+def test_reconstruct_without_extras(engine, with_depth, sphere_scene):
+    """Reconstruct a sphere by each engine, served by itself and not by the rung below it."""
+    depth = ["--depth", "depth.png"] if with_depth else []
+    run = _run(
+        ["reconstruct", "ball.png", "--mask", "mask.png", "--camera", "camera.json", *depth]
+        + ["--engine", engine, "-o", "out"],
+        sphere_scene,
+    )
+    assert run.returncode == 0, run.stderr
+    files = {path.name: path for path in (sphere_scene / "out").rglob("*")}
+    assert {"mesh.ply", "mesh.glb", "preview.png", "result.json"} <= set(files)
+    result = json.loads(files["result.json"].read_text())
+    assert result["engine"] == engine, run.stderr
+    assert result["watertight"]
+    if with_depth:
+        # Generous: this is about the install; the evaluation measures quality.
+        assert 0.6 < max(result["extents_mm"]) / (2000 * RADIUS) < 1.6
