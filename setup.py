@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Maps the rooms of the checkout below one import root, `recon_node`.
 
-The folders `engines` and `kernels` must never be importable by their bare names: Hugging Face ships a
-package called `kernels` that other libraries probe for. Everything else is in pyproject.toml.
+The folders `engines` and `kernels` must never be importable by their bare names: Hugging Face ships
+a package called `kernels` that other libraries probe for. Everything else is in pyproject.toml.
 """
 
 from setuptools import find_packages, setup
