@@ -34,7 +34,7 @@ if has_ensurepip; then
     "$python" -m venv --clear "$directory"
 elif "$python" -m virtualenv --version >/dev/null 2>&1; then
     "$python" -m virtualenv --clear -q "$directory"
-elif "$python" -m pip --python "$python" --version >/dev/null 2>&1; then
+elif "$python" -m pip --python "$(command -v "$python")" --version >/dev/null 2>&1; then
     "$python" -m venv --clear --without-pip "$directory"
     "$python" -m pip --python "$directory/bin/python" install -q pip
 else
