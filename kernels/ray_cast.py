@@ -32,16 +32,20 @@ def _cast_kernel(
 def _closest_kernel(
     mesh: wp.uint64,
     points: wp.array(dtype=wp.vec3),
+    reach: wp.float32,
     distances: wp.array(dtype=wp.float32),
     faces: wp.array(dtype=wp.int32),
     barycentric: wp.array(dtype=wp.vec3),
 ):
     i = wp.tid()
-    query = wp.mesh_query_point_no_sign(mesh, points[i], _BEYOND)
-    closest = wp.mesh_eval_position(mesh, query.face, query.u, query.v)
-    distances[i] = wp.length(closest - points[i])
-    faces[i] = query.face
-    barycentric[i] = wp.vec3(query.u, query.v, 1.0 - query.u - query.v)
+    query = wp.mesh_query_point_no_sign(mesh, points[i], reach)
+    faces[i] = -1
+    distances[i] = wp.inf
+    if query.result:
+        closest = wp.mesh_eval_position(mesh, query.face, query.u, query.v)
+        distances[i] = wp.length(closest - points[i])
+        faces[i] = query.face
+        barycentric[i] = wp.vec3(query.u, query.v, 1.0 - query.u - query.v)
 
 
 @wp.kernel(enable_backward=False)
@@ -66,8 +70,8 @@ class SurfaceHits:
 
     Attributes:
         distances: Ray parameter (in lengths of the direction) or distance [mesh unit], f32 (N,);
-            inf where a ray missed.
-        faces: Triangle met, i32 (N,); -1 where a ray missed.
+            inf where nothing was met.
+        faces: Triangle met, i32 (N,); -1 where there was none.
         barycentric: Weights of the triangle's three corners, f32 (N, 3).
     """
 
@@ -96,9 +100,11 @@ class RayCaster:
             raise ValueError("a mesh without faces cannot be queried; check for an empty surface")
         self._device = device
         self._signed = signed
+        points = np.ascontiguousarray(vertices, np.float32)
+        indices = np.ascontiguousarray(faces, np.int32).ravel()
         self._mesh = wp.Mesh(
-            points=wp.array(np.ascontiguousarray(vertices, np.float32), dtype=wp.vec3, device=device),
-            indices=wp.array(np.ascontiguousarray(faces, np.int32).ravel(), device=device),
+            points=wp.array(points, dtype=wp.vec3, device=device),
+            indices=wp.array(indices, device=device),
             support_winding_number=signed,
         )
 
@@ -106,9 +112,9 @@ class RayCaster:
         """First surface along each ray; both arguments f32 (N, 3), directions of any length."""
         return self._launch(_cast_kernel, origins, directions)
 
-    def closest(self, points: np.ndarray) -> SurfaceHits:
-        """Nearest surface point to each of the points, f32 (N, 3); distances are unsigned."""
-        return self._launch(_closest_kernel, points)
+    def closest(self, points: np.ndarray, *, reach: float = 1.0e6) -> SurfaceHits:
+        """Nearest surface point within `reach` of each of the points, f32 (N, 3), unsigned."""
+        return self._launch(_closest_kernel, points, scalars=(reach,))
 
     def signed_closest(self, points: np.ndarray) -> SurfaceHits:
         """Nearest surface point to each of the points, f32 (N, 3); distances negative inside."""
@@ -120,7 +126,9 @@ class RayCaster:
         """Signed distance of points f32 (N, 3), negative inside, f32 (N,)."""
         return self.signed_closest(points).distances
 
-    def _launch(self, kernel: wp.Kernel, *vectors: np.ndarray) -> SurfaceHits:
+    def _launch(
+        self, kernel: wp.Kernel, *vectors: np.ndarray, scalars: tuple[float, ...] = ()
+    ) -> SurfaceHits:
         count = len(vectors[0])
         distances = wp.empty(count, dtype=wp.float32, device=self._device)
         faces = wp.empty(count, dtype=wp.int32, device=self._device)
@@ -132,7 +140,7 @@ class RayCaster:
         wp.launch(
             kernel,
             dim=count,
-            inputs=[self._mesh.id, *inputs],
+            inputs=[self._mesh.id, *inputs, *scalars],
             outputs=[distances, faces, barycentric],
             device=self._device,
         )

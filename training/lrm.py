@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trains the compact model: the only loop, resumable and deterministic from its seed."""
+
+import csv
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from lightning_fabric import Fabric
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader
+from torch.utils.tensorboard import SummaryWriter
+
+from recon_node.engines.errors import InvalidInputError
+from recon_node.engines.lrm.model import CompactConfig, CompactLRM
+from recon_node.training.samples import Sample, SampleOptions, SampleSource, SampleStream
+
+CHECKPOINT = "checkpoint.pt"
+_CLAMP = 0.1
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How to train.
+
+    Attributes:
+        steps: Optimiser steps in all, a resumed run's earlier ones counted.
+        batch: Samples of a step on each device.
+        learning_rate: Peak, after `warmup` steps.
+        warmup: Steps of linear rise.
+        cooldown: Last steps, over which the rate falls linearly to a twentieth (Hägele 2024);
+            with 0 the rate stays, for runs that will be continued.
+        average: Decay of the averaged weights, the ones that are kept.
+        sharpness: Half sizes of the cube per unit of occupancy logit.
+        workers: Processes that render beside the trainer; 0 renders in it.
+        devices: Processes that train together.
+        precision: Lightning Fabric's name; bf16-mixed where the processor has it.
+        validate_every: Steps between validations and checkpoints.
+        seed: Of the weights and of the samples.
+    """
+
+    steps: int = 100_000
+    batch: int = 16
+    learning_rate: float = 1.0e-3
+    warmup: int = 200
+    cooldown: int = 0
+    average: float = 0.999
+    sharpness: float = 0.02
+    workers: int = 0
+    devices: int = 1
+    precision: str = "32-true"
+    validate_every: int = 500
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "devices", "validate_every", "warmup"):
+            if getattr(self, name) < 1:
+                raise InvalidInputError(f"{name} is {getattr(self, name)}; it must be at least 1")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples stacked along a first axis, as tensors; see `Sample`."""
+
+    crop: Tensor
+    tan_half_fov: Tensor
+    points: Tensor
+    sdf: Tensor
+    colours: Tensor
+
+    @classmethod
+    def of(cls, samples: list[Sample]) -> "Batch":
+        """The samples stacked."""
+        return cls(
+            *(
+                torch.from_numpy(np.stack([getattr(sample, field.name) for sample in samples]))
+                for field in fields(cls)
+            )
+        )
+
+    def to(self, device: torch.device) -> "Batch":
+        """The batch on that device."""
+        return Batch(*(getattr(self, field.name).to(device) for field in fields(self)))
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The three terms, scalars: occupancy, clamped distance, colour near the surface."""
+
+    occupancy: Tensor
+    distance: Tensor
+    colour: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """What is minimised."""
+        return self.occupancy + 4.0 * self.distance + 0.5 * self.colour
+
+
+def losses_of(model: torch.nn.Module, batch: Batch, sharpness: float) -> Losses:
+    """The losses of the model's answers at the batch's points."""
+    sdf, colours = model(batch.crop, batch.tan_half_fov, batch.points)
+    inside = (batch.sdf < 0).float()
+    occupancy = F.binary_cross_entropy_with_logits(-sdf / sharpness, inside)
+    distance = (sdf.clamp(-_CLAMP, _CLAMP) - batch.sdf.clamp(-_CLAMP, _CLAMP)).abs().mean()
+    near = (batch.sdf.abs() < 0.05).float()[..., None]
+    colour = ((colours - batch.colours).abs() * near).sum() / (3.0 * near.sum()).clamp(min=1.0)
+    return Losses(occupancy, distance, colour)
+
+
+def rate_at(step: int, options: TrainingOptions) -> float:
+    """Learning rate of a step: linear rise, constant, linear fall."""
+    rise = min(1.0, (step + 1) / options.warmup)
+    left = options.steps - step
+    fall = max(0.05, left / options.cooldown) if left < options.cooldown else 1.0
+    return options.learning_rate * rise * fall
+
+
+class Trainer:
+    """Model, optimiser, averaged weights and place in the data, saved and restored together.
+
+    Args:
+        data: Folder of collection, textures and environment maps.
+        out: Folder for checkpoint, log.csv and TensorBoard events.
+        options: How to train.
+        samples: What to render.
+        validation: Held-out samples, the same at every check.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        out: Path,
+        options: TrainingOptions,
+        samples: SampleOptions,
+        validation: list[Sample],
+    ):
+        self.out, self.options, self.sample_options = out, options, samples
+        self.fabric = Fabric(
+            accelerator="auto", devices=options.devices, precision=options.precision
+        )
+        self.fabric.launch()
+        self.fabric.seed_everything(options.seed)
+        model = CompactLRM(CompactConfig()).to(memory_format=torch.channels_last)
+        optimizer = torch.optim.AdamW(
+            model.parameters(), lr=options.learning_rate, betas=(0.9, 0.98), weight_decay=0.02
+        )
+        average = get_ema_multi_avg_fn(options.average)
+        self.averaged = AveragedModel(model, multi_avg_fn=average).to(self.fabric.device)
+        self.model, self.optimizer = self.fabric.setup(model, optimizer)
+        self.step = 0
+        if (out / CHECKPOINT).is_file():
+            self._restore()
+        self._source = SampleSource(data, samples)
+        self._validation = validation
+
+    def run(self) -> None:
+        """Trains to the last step, validating and saving on the way."""
+        writer = SummaryWriter(self.out / "tensorboard", purge_step=self.step)
+        batches = self._batches()
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]:.1f} samples/s"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, disable=self.fabric.global_rank > 0) as progress:
+            task = progress.add_task(
+                "training", total=self.options.steps, completed=self.step, rate=0.0
+            )
+            since, started, recent = self.step, time.perf_counter(), []
+            while self.step < self.options.steps:
+                losses = self._advance(next(batches))
+                recent.append(losses)
+                rate = self._samples_in(self.step - since) / (time.perf_counter() - started)
+                progress.update(task, completed=self.step, rate=rate)
+                if self.step % self.options.validate_every == 0 or self.step == self.options.steps:
+                    self._record(writer, recent, rate)
+                    self._save()
+                    recent = []
+        writer.close()
+
+    def _advance(self, batch: Batch) -> Losses:
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate_at(self.step, self.options)
+        losses = losses_of(self.model, batch, self.options.sharpness)
+        self.fabric.backward(losses.total)
+        self.fabric.clip_gradients(self.model, self.optimizer, max_norm=1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.averaged.update_parameters(self.model)
+        self.step += 1
+        return Losses(losses.occupancy.detach(), losses.distance.detach(), losses.colour.detach())
+
+    def _batches(self) -> Iterator[Batch]:
+        seed = self.options.seed + self.fabric.global_rank * 1_000_003
+        stream = SampleStream(
+            self._source, self.sample_options, seed=seed, start=self.step * self.options.batch
+        )
+        loader = DataLoader(
+            stream,
+            batch_size=self.options.batch,
+            num_workers=self.options.workers,
+            collate_fn=Batch.of,
+            multiprocessing_context="spawn" if self.options.workers else None,
+        )
+        for batch in loader:
+            yield batch.to(self.fabric.device)
+
+    def _samples_in(self, steps: int) -> int:
+        return steps * self.options.batch * self.fabric.world_size
+
+    def _record(self, writer: SummaryWriter, recent: list[Losses], rate: float) -> None:
+        row = {"step": self.step, "samples": self._samples_in(self.step), "rate": round(rate, 2)}
+        for name in ("occupancy", "distance", "colour"):
+            row[name] = round(float(torch.stack([getattr(r, name) for r in recent]).mean()), 5)
+        row |= validate(self.averaged, self._validation, self.options.sharpness)
+        if self.fabric.global_rank > 0:
+            return
+        for name, value in row.items():
+            writer.add_scalar(name, value, self.step)
+        path = self.out / "log.csv"
+        fresh = not path.exists()
+        with path.open("a", newline="") as file:
+            log = csv.DictWriter(file, row)
+            if fresh:
+                log.writeheader()
+            log.writerow(row)
+
+    def _save(self) -> None:
+        if self.fabric.global_rank > 0:
+            return
+        state = {
+            "step": self.step,
+            "model": self.model.module.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "options": asdict(self.options),
+            "samples": asdict(self.sample_options),
+        }
+        unfinished = self.out / (CHECKPOINT + ".part")
+        torch.save(state, unfinished)
+        unfinished.replace(self.out / CHECKPOINT)
+
+    def _restore(self) -> None:
+        state = torch.load(self.out / CHECKPOINT, map_location=self.fabric.device)
+        self.model.module.load_state_dict(state["model"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
+
+
+@torch.no_grad()
+def validate(model: torch.nn.Module, samples: list[Sample], sharpness: float) -> dict[str, float]:
+    """Loss and occupancy IoU behind the mask, with the samples' depth and without it.
+
+    Each sample is asked twice: as it is, and with its depth removed.
+    """
+    model.eval()
+    row = {}
+    for name in ("depth", "rgb"):
+        ious, total = [], 0.0
+        for start in range(0, len(samples), 16):
+            batch = Batch.of(samples[start : start + 16])
+            if name == "rgb":
+                batch.crop[:, 4:] = 0.0
+            batch = batch.to(next(model.parameters()).device)
+            losses = losses_of(model, batch, sharpness)
+            total += float(losses.total) * len(batch.sdf)
+            sdf, _ = model(batch.crop, batch.tan_half_fov, batch.points)
+            ious.append(_volume_iou(sdf, batch.sdf))
+        ious = torch.cat(ious)
+        row[f"val_loss_{name}"] = round(total / len(samples), 5)
+        row[f"val_iou_{name}"] = round(float(ious.nanmean()), 4)
+        row[f"val_iou_{name}_median"] = round(float(ious.nanmedian()), 4)
+    model.train()
+    return row
+
+
+def _volume_iou(predicted: Tensor, truth: Tensor) -> Tensor:
+    """IoU of each row's insides, (B,)."""
+    a, b = predicted < 0, truth < 0
+    return (a & b).sum(1) / (a | b).sum(1)
+
+
+def validation_samples(data: Path, *, count: int, without: frozenset[str]) -> list[Sample]:
+    """Samples of the held-out objects, with depth, with points behind the mask only."""
+    options = SampleOptions(procedural=0.0, depth_dropped=0.0)
+    source = SampleSource(data, options, file="objects_val.npz", without=without)
+    rngs = [np.random.default_rng([7, index]) for index in range(count)]
+    return [source.sample(rng).in_silhouette() for rng in rngs]
+
+
+def train(
+    data: Path, out: Path, options: TrainingOptions, samples: SampleOptions | None = None
+) -> None:
+    """Trains, or continues, the run in `out`.
+
+    Args:
+        data: Folder with `objects_train.npz`, `objects_val.npz`, `textures.npz`,
+            `envmaps_cc0.npz`, and, where it exists, `eval_val/`, whose objects are never used.
+        out: Folder of the run.
+        options: How to train.
+        samples: What to render.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    evaluation = data / "eval_val"
+    reserved = frozenset(path.name for path in evaluation.glob("*/"))
+    validation = validation_samples(data, count=128, without=reserved)
+    Trainer(data, out, options, samples or SampleOptions(), validation).run()
