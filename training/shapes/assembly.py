@@ -38,11 +38,14 @@ class Assembly:
 
         Args:
             solid: the solid.
-            label: from face centroids (F, 3) to int or bool (F,), an index into `colors` each.
+            label: from the centres of the faces' boxes (F, 3) to int or bool (F,), an index into
+                `colors` each. The two triangles of a quad share that centre, mostly.
             colors: u8 (3,) each.
         """
         mesh = solid.to_mesh()
-        labels = np.asarray(label(mesh.vert_properties[mesh.tri_verts].mean(axis=1)), dtype=int)
+        corners = mesh.vert_properties[mesh.tri_verts]
+        centres = (corners.min(axis=1) + corners.max(axis=1)) / 2
+        labels = np.asarray(label(centres), dtype=int)
         order = np.argsort(labels, kind="stable")
         used, counts = np.unique(labels, return_counts=True)
         first_id = Manifold.reserve_ids(len(used))

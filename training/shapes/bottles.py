@@ -7,7 +7,7 @@ import numpy as np
 
 from recon_node.training.shapes import colors
 from recon_node.training.shapes.assembly import Assembly, band
-from recon_node.training.shapes.solids import lathe
+from recon_node.training.shapes.solids import lathe, squared
 from recon_node.training.shapes.vessels import hollow, segment_count, smooth_profile
 
 LYING = np.array([[0, 0, 1], [0, 1, 0], [-1, 0, 0]], dtype=float)
@@ -33,10 +33,12 @@ def bottle(rng: np.random.Generator) -> Assembly:
         drop, [(throat, top + neck)]])
     solid = lathe(profile, segments)
     aspect = rng.uniform(0.45, 0.9) if rng.uniform() < 0.35 else 1.0
+    squareness = rng.uniform(2.5, 8.0) if rng.uniform() < 0.3 else 2.0
+    solid = squared(solid, squareness, aspect)
     labels = band(low, high)
     main = colors.anything(rng)
     label = colors.plastic(rng) if rng.uniform() < 0.7 else main
-    assembly.add_painted(solid.scale((1, aspect, 1)), labels, [main, label])
+    assembly.add_painted(solid, labels, [main, label])
     cap_radius = throat * rng.uniform(1.0, 1.35)
     cap_height = rng.uniform(0.12, 0.4)
     cap = np.array([(cap_radius, 0), (cap_radius, cap_height * 0.9),

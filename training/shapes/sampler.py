@@ -5,7 +5,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from recon_node.training.shapes import bottles, cartons, primitives, tools, vessels
+from recon_node.training.shapes import (
+    bakery,
+    bottles,
+    cartons,
+    cutlery,
+    extrusions,
+    fruit,
+    primitives,
+    tools,
+    vessels,
+)
 from recon_node.training.shapes.shape import Shape
 
 FAMILIES = {
@@ -35,6 +45,29 @@ FAMILIES = {
     "screwdriver": (1.5, tools.screwdriver),
     "spanner": (1.5, tools.spanner),
     "brush": (1.5, tools.brush),
+    "prism": (2.5, extrusions.prism),
+    "gear": (1.0, extrusions.gear),
+    "letter": (1.5, extrusions.letter),
+    "bracket": (1.5, extrusions.bracket),
+    "cutter": (1.0, extrusions.cutter),
+    "brick": (1.0, extrusions.block_toy),
+    "round_fruit": (4.0, fruit.round_fruit),
+    "long_fruit": (2.0, fruit.long_fruit),
+    "bent_fruit": (2.5, fruit.bent_fruit),
+    "lump": (2.0, fruit.potato),
+    "bunch": (0.7, fruit.bunch),
+    "loaf": (1.5, bakery.loaf),
+    "ring_cake": (1.0, bakery.ring_cake),
+    "layered_food": (1.5, bakery.burger),
+    "cupcake": (1.0, bakery.cupcake),
+    "mushroom": (1.0, bakery.mushroom),
+    "meat": (1.0, bakery.meat),
+    "spoon": (1.5, cutlery.spoon),
+    "fork": (1.0, cutlery.fork),
+    "knife": (1.5, cutlery.knife),
+    "spatula": (1.5, cutlery.spatula),
+    "tongs": (0.7, cutlery.tongs),
+    "whisk": (0.5, cutlery.whisk),
 }
 
 _NAMES = tuple(FAMILIES)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from manifold3d import CrossSection, FillRule, Manifold, Mesh
 
@@ -168,12 +170,76 @@ def rounded_box(size: np.ndarray, radius: float, steps: int = 3) -> Manifold:
     return Manifold.hull_points((corner[None] * signs[:, None]).reshape(-1, 3))
 
 
+def stack(
+    heights: np.ndarray,
+    half: np.ndarray,
+    *,
+    exponents: np.ndarray | float = 2.0,
+    centres: np.ndarray | None = None,
+    segments: int = 32,
+) -> Manifold:
+    """Returns the solid through horizontal superelliptic sections at rising heights.
+
+    Args:
+        heights: (N,), rising.
+        half: (N, 2), half widths of each section along x and y.
+        exponents: one value or (N,): 2 for ellipses, larger for boxier sections.
+        centres: (N, 2), x and y of each section's centre; 0 by default.
+        segments: points around.
+    """
+    exponents = np.broadcast_to(exponents, len(heights))
+    rings = np.empty((len(heights), segments, 3))
+    for ring, height, widths, exponent in zip(rings, heights, half, exponents, strict=True):
+        ring[:, :2] = superellipse(float(exponent), segments) * widths
+        ring[:, 2] = height
+    if centres is not None:
+        rings[..., :2] += np.asarray(centres, dtype=np.float64)[:, None]
+    return loft(rings)
+
+
+def star_solid(radius: Callable[[np.ndarray], np.ndarray], segments: int = 32) -> Manifold:
+    """Returns the solid seen from the origin at distance `radius(direction)` in every direction.
+
+    Args:
+        radius: from unit vectors (..., 3) to positive distances (...).
+        segments: points around; half as many rings.
+    """
+    polar = np.linspace(np.pi, 0.0, max(segments // 2 + 1, 6))[1:-1, None]
+    turn = np.arange(segments)[None] * (2 * np.pi / segments)
+    directions = np.stack(np.broadcast_arrays(
+        np.sin(polar) * np.cos(turn), np.sin(polar) * np.sin(turn), np.cos(polar)), axis=-1)
+    poles = np.array([(0.0, 0.0, -1.0), (0.0, 0.0, 1.0)])
+    bottom, top = poles * radius(poles)[:, None]
+    return loft(directions * radius(directions)[..., None], bottom=bottom, top=top)
+
+
+def squared(solid: Manifold, exponent: float, aspect: float = 1.0) -> Manifold:
+    """Returns a round upright solid with its horizontal circles turned into superellipses.
+
+    Args:
+        solid: a solid around the z axis.
+        exponent: 2 keeps circles; larger is boxier.
+        aspect: depth over width.
+    """
+
+    def warp(points: np.ndarray) -> np.ndarray:
+        points = np.array(points)
+        radius = np.linalg.norm(points[:, :2], axis=1)
+        unit = points[:, :2] / np.maximum(radius, 1e-12)[:, None]
+        norm = (np.abs(unit) ** exponent).sum(axis=1) ** (1 / exponent)
+        points[:, :2] /= np.where(radius > 1e-9, norm, 1.0)[:, None]
+        points[:, 1] *= aspect
+        return points
+
+    return solid.warp_batch(warp)
+
+
 def superquadric(
     half: np.ndarray, vertical: float, lateral: float, segments: int = 40
 ) -> Manifold:
     """Returns a superellipsoid centred at 0.
 
-    ((|x/a|^l + |y/b|^l)^(v/l) + |z/c|^v = 1 (Barr 1981), with exponents 2 for an ellipsoid and
+    (|x/a|^l + |y/b|^l)^(v/l) + |z/c|^v = 1 (Barr 1981), with exponents 2 for an ellipsoid and
     larger ones for boxier solids.
 
     Args:
@@ -183,7 +249,6 @@ def superquadric(
         segments: points around; half as many rings.
     """
     outline = superellipse(lateral, segments)
-    side = superellipse(vertical, 2 * segments)[: segments + 1]
     angle = np.linspace(-np.pi / 2, np.pi / 2, max(segments // 2, 5))[1:-1]
     unit = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     side = unit / ((np.abs(unit) ** vertical).sum(axis=1) ** (1 / vertical))[:, None]

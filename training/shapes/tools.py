@@ -32,11 +32,11 @@ def grip_color(rng: np.random.Generator) -> np.ndarray:
 def hammer(rng: np.random.Generator) -> Assembly:
     """Returns a claw, ball or sledge hammer or a mallet, lying on its side."""
     assembly = Assembly()
-    length, radius = 1.0, rng.uniform(0.03, 0.055)
+    length, radius = 1.0, rng.uniform(0.04, 0.065)
     shaft = grip(rng, length, radius)
     assembly.add(shaft, grip_color(rng))
     head_color = colors.metal(rng) if rng.uniform() < 0.7 else grip_color(rng)
-    size, reach = rng.uniform(0.05, 0.1), rng.uniform(0.12, 0.24)
+    size, reach = rng.uniform(0.06, 0.11), rng.uniform(0.15, 0.25)
     neck = rng.uniform(0.7, 1.0) * size
     centre = (length - size * 0.8, 0.0, 0.0)
     sides = int(rng.choice([4, 8, 20]))

@@ -11,7 +11,7 @@ from manifold3d import CrossSection, FillRule, JoinType, Manifold
 from recon_node.training.shapes import colors
 from recon_node.training.shapes.assembly import Assembly
 from recon_node.training.shapes.curves import rounded_rectangle, smooth_curve, superellipse
-from recon_node.training.shapes.solids import capsule_sweep, lathe, sweep
+from recon_node.training.shapes.solids import capsule_sweep, lathe, squared, sweep
 
 
 @dataclass(frozen=True)
@@ -44,22 +44,9 @@ def hollow(profile: np.ndarray, wall: float, segments: int, *, floor: float | No
     cavity = (inner ^ keep).revolve(segments)
     outer = lathe(profile, segments)
     if squareness != 2.0 or aspect != 1.0:
-        square = _squarer(squareness, aspect)
-        outer, cavity = outer.warp_batch(square), cavity.warp_batch(square)
+        outer = squared(outer, squareness, aspect)
+        cavity = squared(cavity, squareness, aspect)
     return Vessel(outer, cavity)
-
-
-def _squarer(exponent: float, aspect: float):
-    def warp(points: np.ndarray) -> np.ndarray:
-        points = np.array(points)
-        radius = np.linalg.norm(points[:, :2], axis=1)
-        unit = points[:, :2] / np.maximum(radius, 1e-12)[:, None]
-        norm = (np.abs(unit) ** exponent).sum(axis=1) ** (1 / exponent)
-        points[:, :2] /= np.where(radius > 1e-9, norm, 1.0)[:, None]
-        points[:, 1] *= aspect
-        return points
-
-    return warp
 
 
 def smooth_profile(points: np.ndarray | list[tuple[float, float]], count: int) -> np.ndarray:
@@ -190,12 +177,12 @@ def pan(rng: np.random.Generator) -> Assembly:
     vessel = hollow(profile, rng.uniform(0.015, 0.035), segment_count(rng))
     color = colors.metal(rng) if rng.uniform() < 0.5 else colors.black(rng)
     assembly.add(vessel.outer, color)
-    length, lift = rng.uniform(0.6, 1.1), rng.uniform(0.0, 0.25)
+    length, lift = rng.uniform(0.45, 0.9), rng.uniform(0.0, 0.25)
     level = height * rng.uniform(0.7, 0.9)
     curve = smooth_curve(np.array([
         (rim - 0.06, 0, level), (rim + 0.2 * length, 0, level + 0.6 * lift),
         (rim + 0.6 * length, 0, level + lift), (rim + length, 0, level + 0.9 * lift)]), 14)
-    radius = rng.uniform(0.028, 0.05)
+    radius = rng.uniform(0.03, 0.06)
     grip = capsule_sweep(curve, radius * np.linspace(0.8, 1.1, len(curve)), segments=12)
     grip_color = colors.black(rng) if rng.uniform() < 0.5 else colors.wood(rng)
     assembly.add(grip, grip_color if rng.uniform() < 0.7 else color)
