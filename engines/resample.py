@@ -58,25 +58,17 @@ def resample(
     block_x, block_y = (max(1, int(np.ceil(step / LARGEST_STEP))) for step in (step_x, step_y))
     samples = int(np.ceil(max(step_x / block_x, step_y / block_y) / SAMPLE_SPACING))
     x0, y0, x1, y1 = _footprint(H_source_target, size, margin=(2 * block_x, 2 * block_y))
-    x0, x1 = np.clip((x0, x1), 0, width)
-    y0, y1 = np.clip((y0, y1), 0, height)
-    block_x, block_y = min(block_x, x1 - x0), min(block_y, y1 - y0)
-    pixels = np.concatenate(
-        [
-            _block_means(image[y0:y1, x0:x1], block_x, block_y),
-            _block_means(mask[y0:y1, x0:x1, None].view(np.uint8), block_x, block_y),
-        ],
-        axis=2,
-    )  # (h, w, 4)
+    x0, x1 = _whole_blocks(x0, x1, block_x, width)
+    y0, y1 = _whole_blocks(y0, y1, block_y, height)
+    pixels = _padded_means(image[y0:y1, x0:x1], mask[y0:y1, x0:x1], block_x, block_y)
 
     sums = np.zeros((4, size, size), dtype=np.float32)
     for i, j in np.ndindex(samples, samples):
         centres_x = np.arange(size) + (i + 0.5) / samples
         centres_y = np.arange(size) + (j + 0.5) / samples
         x, y = map_pixels(H_source_target, centres_x[None, :], centres_y[:, None])
-        values = _bilinear(pixels, (x - x0) / block_x - 0.5, (y - y0) / block_y - 0.5)
-        values[3] *= (x >= 0) & (x <= width) & (y >= 0) & (y <= height)
-        sums += values
+        # Index 0 is the padding: the first block's centre, half a block in, has the index 1.
+        sums += _bilinear(pixels, (x - x0) / block_x + 0.5, (y - y0) / block_y + 0.5)
     sums /= samples * samples
     rgb = np.ascontiguousarray(np.moveaxis(sums[:3] + 0.5, 0, -1)).astype(np.uint8)
     return rgb, sums[3].copy()
@@ -107,22 +99,57 @@ def _footprint(
     )
 
 
-def _block_means(pixels: np.ndarray, block_x: int, block_y: int) -> np.ndarray:
-    """Means over blocks of u8 (h, w, C) pixels: f32 (h // block_y, w // block_x, C).
+def _whole_blocks(start: int, end: int, block: int, length: int) -> tuple[int, int]:
+    """The interval [px] clipped to the image, then grown to whole blocks as far as it goes."""
+    start, end = int(np.clip(start, 0, length - 1)), int(np.clip(end, 1, length))
+    end = max(end, start + 1)
+    return start, min(start + -(-(end - start) // block) * block, length)
 
-    A last block that is not full is left out; reading beyond the last one repeats it.
+
+def _padded_means(image: np.ndarray, mask: np.ndarray, block_x: int, block_y: int) -> np.ndarray:
+    """Means over blocks with one more on every side: there the image goes on, the mask ends.
+
+    Args:
+        image: u8 (h, w, 3); the last blocks may be cut short by the image's border.
+        mask: bool (h, w).
+        block_x: block width [px].
+        block_y: block height [px].
+
+    Returns:
+        f32 (rows + 2, columns + 2, 4): red, green, blue, coverage.
     """
+    height, width = mask.shape
+    rows, columns = -(-height // block_y), -(-width // block_x)
+    filled_y = np.minimum(height - np.arange(rows) * block_y, block_y).astype(np.float32)
+    filled_x = np.minimum(width - np.arange(columns) * block_x, block_x).astype(np.float32)
+    means = np.empty((rows + 2, columns + 2, 4), dtype=np.float32)
+    inner = means[1:-1, 1:-1]
+    inner[..., :3] = _block_sums(image, block_x, block_y)
+    inner[..., :3] /= filled_y[:, None, None] * filled_x[:, None]
+    inner[..., 3:] = _block_sums(mask[..., None].view(np.uint8), block_x, block_y)
+    inner[..., 3] /= block_x * block_y
+    means[[0, -1]] = means[[1, -2]]
+    means[:, [0, -1]] = means[:, [1, -2]]
+    for rim in (means[0], means[-1], means[:, 0], means[:, -1]):
+        rim[..., 3] = 0
+    return means
+
+
+def _block_sums(pixels: np.ndarray, block_x: int, block_y: int) -> np.ndarray:
+    """Sums over blocks of u8 (h, w, C) pixels, the last of them not full: (rows, columns, C)."""
     if block_x == block_y == 1:
-        return pixels.astype(np.float32)
-    rows, columns = pixels.shape[0] // block_y, pixels.shape[1] // block_x
-    pixels = pixels[: rows * block_y, : columns * block_x]
-    sums = pixels[::block_y].astype(np.uint16 if block_y <= 257 else np.uint32)
-    for i in range(1, block_y):
-        sums += pixels[i::block_y]
-    means = sums[:, ::block_x].astype(np.float32)
-    for i in range(1, block_x):
-        means += sums[:, i::block_x]
-    return means / np.float32(block_x * block_y)
+        return pixels
+    height, width, channels = pixels.shape
+    wide = np.uint16 if block_y <= 257 else np.uint32
+    by_rows = np.zeros((-(-height // block_y), width, channels), dtype=wide)
+    for i in range(min(block_y, height)):
+        lines = pixels[i::block_y]
+        by_rows[: len(lines)] += lines
+    sums = np.zeros((len(by_rows), -(-width // block_x), channels), dtype=np.float32)
+    for i in range(min(block_x, width)):
+        lines = by_rows[:, i::block_x]
+        sums[:, : lines.shape[1]] += lines
+    return sums
 
 
 def _bilinear(pixels: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
