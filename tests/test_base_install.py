@@ -3,13 +3,14 @@
 
 import importlib.metadata
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from PIL import Image
 
 SIZE = 128  # [px]
@@ -39,13 +40,14 @@ def _base_distributions() -> set[str]:
     """Names of the distributions that `pip install recon`, without extras, brings."""
     found, waiting = set(), ["recon"]
     while waiting:
-        name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
+        name = canonicalize_name(waiting.pop())
         if name in found:
             continue
         found.add(name)
-        for requirement in importlib.metadata.requires(name) or []:
-            if "extra ==" not in requirement:
-                waiting.append(re.match(r"[\w.-]+", requirement)[0])
+        for line in importlib.metadata.requires(name) or []:
+            requirement = Requirement(line)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                waiting.append(requirement.name)
     return found
 
 
@@ -54,8 +56,7 @@ def _blocked_packages() -> set[str]:
     base = _base_distributions()
     blocked = {"torch", "scipy", "skimage", "cv2", "diffusers", "matplotlib", "rclpy"}
     for package, distributions in importlib.metadata.packages_distributions().items():
-        names = {re.sub(r"[-_.]+", "-", name).lower() for name in distributions}
-        if not names & base:
+        if not {canonicalize_name(name) for name in distributions} & base:
             blocked.add(package)
     return blocked
 
