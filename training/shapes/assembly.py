@@ -76,11 +76,13 @@ class Assembly:
     def shape(self, family: str, *, stretch: np.ndarray) -> Shape:
         """Returns the union of all parts, turned, stretched along the axes and normalised.
 
+        Only the largest connected piece stays: crumbs that cuts leave and closed voids go.
+
         Args:
             family: recorded in the shape.
             stretch: (3,), factors along x, y and z after the turn.
         """
-        solid = _within_face_limit(self._joined())
+        solid = _within_face_limit(max(self._joined().decompose(), key=Manifold.volume))
         mesh = solid.to_mesh()
         faces = np.asarray(mesh.tri_verts, dtype=np.int64)
         runs = np.asarray(mesh.run_index, dtype=np.int64) // 3
