@@ -25,8 +25,4 @@ setup(
     packages=packages,
     package_dir=ROOMS,
     package_data={"recon_node.engines.lrm": ["weights/*"]},
-    data_files=[
-        ("share/ament_index/resource_index/packages", ["resource/recon"]),
-        ("share/recon", ["package.xml"]),
-    ],
 )
