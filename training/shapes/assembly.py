@@ -73,14 +73,15 @@ class Assembly:
         """Rotates the finished assembly; `rotation` is (3, 3) and follows earlier turns."""
         self._rotation = rotation @ self._rotation
 
-    def shape(self, family: str, *, stretch: np.ndarray) -> Shape:
-        """Returns the union of all parts, turned, stretched along the axes and normalised.
+    def shape(self, family: str, *, collineation: np.ndarray) -> Shape:
+        """Returns the union of all parts, turned, normalised, deformed and normalised again.
 
         Only the largest connected piece stays: crumbs that cuts leave and closed voids go.
 
         Args:
             family: recorded in the shape.
-            stretch: (3,), factors along x, y and z after the turn.
+            collineation: (4, 4), applied to homogeneous points of [-0.5, 0.5]^3. Since it keeps
+                planes plane, coarse meshes stay closed and free of self-crossings.
         """
         solid = _within_face_limit(max(self._joined().decompose(), key=Manifold.volume))
         mesh = solid.to_mesh()
@@ -91,9 +92,9 @@ class Assembly:
         part_count = len(self._colors)
         keys, corners = np.unique(faces * part_count + face_parts[:, None], return_inverse=True)
         vertices = np.asarray(mesh.vert_properties[:, :3], dtype=np.float64)[keys // part_count]
-        vertices = vertices @ self._rotation.T * stretch
-        low, high = vertices.min(axis=0), vertices.max(axis=0)
-        vertices = (vertices - (low + high) / 2) / (high - low).max()
+        vertices = _normalised(vertices @ self._rotation.T)
+        mapped = vertices @ collineation[:, :3].T + collineation[:, 3]
+        vertices = _normalised(mapped[:, :3] / mapped[:, 3:])
         parts = keys % part_count
         return Shape(
             vertices=vertices.astype(np.float32),
@@ -124,6 +125,11 @@ class Assembly:
 def band(low: float, high: float) -> Callable[[np.ndarray], np.ndarray]:
     """Returns the painting rule that labels 1 what lies between two heights, 0 the rest."""
     return lambda points: (points[:, 2] > low) & (points[:, 2] < high)
+
+
+def _normalised(vertices: np.ndarray) -> np.ndarray:
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    return (vertices - (low + high) / 2) / (high - low).max()
 
 
 def _within_face_limit(solid: Manifold) -> Manifold:

@@ -7,10 +7,9 @@ import numpy as np
 
 from recon_node.training.shapes import colors
 from recon_node.training.shapes.assembly import Assembly, band
+from recon_node.training.shapes.rotations import ON_SIDE
 from recon_node.training.shapes.solids import lathe, squared
 from recon_node.training.shapes.vessels import hollow, segment_count, smooth_profile
-
-LYING = np.array([[0, 0, 1], [0, 1, 0], [-1, 0, 0]], dtype=float)
 
 
 def bottle(rng: np.random.Generator) -> Assembly:
@@ -46,7 +45,7 @@ def bottle(rng: np.random.Generator) -> Assembly:
     cap_solid = lathe(cap + (0, top + neck - 0.5 * min(cap_height, neck)), segments)
     assembly.add(cap_solid.scale((1, max(aspect, 0.7), 1)), colors.plastic(rng))
     if rng.uniform() < 0.15:
-        assembly.turn(LYING)
+        assembly.turn(ON_SIDE)
     return assembly
 
 
@@ -92,7 +91,7 @@ def can(rng: np.random.Generator) -> Assembly:
     recess = lathe(np.array([(profile[-1, 0] - 0.025, 0), (profile[-1, 0] - 0.025, 1)]), segments)
     assembly.cut(recess.translate((0, 0, profile[-1, 1] - depth)), tin)
     if rng.uniform() < 0.15:
-        assembly.turn(LYING)
+        assembly.turn(ON_SIDE)
     return assembly
 
 
@@ -132,5 +131,5 @@ def turned(rng: np.random.Generator) -> Assembly:
     second = first if rng.uniform() < 0.5 else colors.anything(rng)
     assembly.add_painted(solid, band(low, high), [first, second])
     if rng.uniform() < 0.3:
-        assembly.turn(LYING)
+        assembly.turn(ON_SIDE)
     return assembly

@@ -9,9 +9,8 @@ from manifold3d import Manifold
 from recon_node.training.shapes import colors
 from recon_node.training.shapes.assembly import Assembly, band
 from recon_node.training.shapes.curves import superellipse
+from recon_node.training.shapes.rotations import ON_EDGE
 from recon_node.training.shapes.solids import extrusion, lathe, loft, rounded_box
-
-UPRIGHT = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], dtype=float)
 
 
 def _paper(rng: np.random.Generator) -> np.ndarray:
@@ -31,7 +30,7 @@ def carton(rng: np.random.Generator) -> Assembly:
         centre[axis] = 0.0
         assembly.add(Manifold.cube(tuple(panel), True).translate(tuple(centre)), _paper(rng))
     if rng.uniform() < 0.6:
-        assembly.turn(UPRIGHT if rng.uniform() < 0.5 else np.roll(np.eye(3), 1, axis=0))
+        assembly.turn(ON_EDGE if rng.uniform() < 0.5 else np.roll(np.eye(3), 1, axis=0))
     return assembly
 
 
@@ -98,7 +97,7 @@ def book(rng: np.random.Generator) -> Assembly:
     pages = (width - 0.04, 0.96, thick - 2 * board + 0.002)
     assembly.add(Manifold.cube(pages, True).translate((-0.01, 0, 0)), colors.white(rng))
     if rng.uniform() < 0.3:
-        assembly.turn(UPRIGHT)
+        assembly.turn(ON_EDGE)
     return assembly
 
 
@@ -146,5 +145,5 @@ def packet(rng: np.random.Generator) -> Assembly:
     low, high = np.sort(rng.uniform(0.1, 0.9, size=2))
     assembly.add_painted(body, band(low, high), [colors.plastic(rng), colors.plastic(rng)])
     if rng.uniform() < 0.5:
-        assembly.turn(UPRIGHT)
+        assembly.turn(ON_EDGE)
     return assembly

@@ -9,7 +9,7 @@ from manifold3d import Manifold
 from recon_node.training.shapes import colors
 from recon_node.training.shapes.assembly import Assembly
 from recon_node.training.shapes.extrusions import random_outline
-from recon_node.training.shapes.fruit import lying
+from recon_node.training.shapes.rotations import any_rotation, quarter_turn
 from recon_node.training.shapes.solids import extrusion, lathe, rounded_box, superquadric, sweep
 
 
@@ -35,13 +35,8 @@ def random_solid(rng: np.random.Generator) -> Manifold:
     return sweep(curve, rng.uniform(0.08, 0.2), segments=14, closed=True)
 
 
-def _straight_turn(rng: np.random.Generator) -> np.ndarray:
-    turned = np.eye(3)[rng.permutation(3)] * rng.choice([-1.0, 1.0], size=3)
-    return turned * np.linalg.det(turned)
-
-
 def _placed(rng: np.random.Generator, solid: Manifold, spread: float) -> Manifold:
-    rotation = _straight_turn(rng) if rng.uniform() < 0.75 else lying(rng)
+    rotation = quarter_turn(rng) if rng.uniform() < 0.75 else any_rotation(rng)
     offset = rng.uniform(-spread, spread, size=3) * (rng.uniform(size=3) < 0.6)
     return solid.transform(np.column_stack([rotation, offset]))
 
@@ -96,5 +91,5 @@ def machined(rng: np.random.Generator) -> Assembly:
         slot = Manifold.cube((2.0, rng.uniform(0.08, 0.25), size[2] * 0.8), True)
         assembly.cut(slot.translate((0, rng.uniform(-0.2, 0.2) * size[1], size[2] / 2)))
     if rng.uniform() < 0.4:
-        assembly.turn(_straight_turn(rng))
+        assembly.turn(quarter_turn(rng))
     return assembly

@@ -9,6 +9,7 @@ from manifold3d import CrossSection, FillRule, Manifold
 from recon_node.training.shapes import colors
 from recon_node.training.shapes.assembly import Assembly
 from recon_node.training.shapes.curves import rounded_rectangle, smooth_curve, superellipse
+from recon_node.training.shapes.rotations import ON_EDGE
 from recon_node.training.shapes.solids import (
     capsule_sweep,
     lathe,
@@ -18,8 +19,6 @@ from recon_node.training.shapes.solids import (
     stack,
     sweep,
 )
-
-UPRIGHT = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], dtype=float)
 
 
 def casing(rng: np.random.Generator) -> np.ndarray:
@@ -52,7 +51,7 @@ def remote(rng: np.random.Generator) -> Assembly:
                      (j + 0.5 - min(rows, 6) / 2) * pitch[1] * rows / min(rows, 6), thick / 2)
             assembly.add(key.translate(place), tints[int(rng.uniform() < 0.1)])
     if rng.uniform() < 0.2:
-        assembly.turn(UPRIGHT)
+        assembly.turn(ON_EDGE)
     return assembly
 
 

@@ -9,8 +9,8 @@ from manifold3d import CrossSection, FillRule, JoinType, Manifold, OpType
 from recon_node.training.shapes import colors
 from recon_node.training.shapes.assembly import Assembly
 from recon_node.training.shapes.curves import regular_polygon, rounded_rectangle, smooth_curve
+from recon_node.training.shapes.rotations import ON_EDGE
 
-ON_EDGE = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], dtype=float)
 STROKES = {
     "L": ((0, 1, 0, 0), (0, 0, 0.7, 0)),
     "T": ((0, 1, 1, 1), (0.5, 1, 0.5, 0)),

@@ -9,6 +9,7 @@ from manifold3d import Manifold
 from recon_node.training.shapes import colors
 from recon_node.training.shapes.assembly import Assembly
 from recon_node.training.shapes.curves import regular_polygon, smooth_curve
+from recon_node.training.shapes.rotations import any_rotation
 from recon_node.training.shapes.solids import capsule_sweep, lathe, star_solid, sweep
 from recon_node.training.shapes.vessels import smooth_profile
 
@@ -21,16 +22,6 @@ def smooth_noise(rng: np.random.Generator, amplitude: float, waves: int = 5):
     phases = rng.uniform(0, 2 * np.pi, size=waves)
     scale = amplitude / np.sqrt(waves)
     return lambda directions: scale * np.sin(directions @ frequencies.T + phases).sum(axis=-1)
-
-
-def lying(rng: np.random.Generator) -> np.ndarray:
-    """Returns a random rotation, (3, 3), uniform over all orientations (Shoemake 1992)."""
-    w, x, y, z = (q := rng.normal(size=4)) / np.linalg.norm(q)
-    return np.array([
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ])
 
 
 def stem(rng: np.random.Generator, base: float, length: float, radius: float) -> Manifold:
@@ -68,7 +59,7 @@ def round_fruit(rng: np.random.Generator) -> Assembly:
         assembly.add(stalk, colors.from_hsv(*STEM) if rng.uniform() < 0.5
                      else colors.from_hsv(0.28, 0.6, rng.uniform(0.25, 0.6)))
     if rng.uniform() < 0.4:
-        assembly.turn(lying(rng))
+        assembly.turn(any_rotation(rng))
     return assembly
 
 
@@ -103,7 +94,7 @@ def long_fruit(rng: np.random.Generator) -> Assembly:
     if kind in ("pear", "strawberry"):
         assembly.add(stem(rng, top - 0.05, rng.uniform(0.15, 0.3), 0.035), green)
     if rng.uniform() < 0.6:
-        assembly.turn(lying(rng))
+        assembly.turn(any_rotation(rng))
     return assembly
 
 
@@ -178,5 +169,5 @@ def bunch(rng: np.random.Generator) -> Assembly:
             tilt = leaf.rotate((rng.uniform(0, 40), 0, 40.0 * i)).translate((0, 0, 1.08))
             assembly.add(tilt, green)
     if rng.uniform() < 0.4:
-        assembly.turn(lying(rng))
+        assembly.turn(any_rotation(rng))
     return assembly

@@ -9,6 +9,7 @@ from manifold3d import CrossSection, FillRule, Manifold
 from recon_node.training.shapes import colors
 from recon_node.training.shapes.assembly import Assembly
 from recon_node.training.shapes.curves import rounded_rectangle, smooth_curve, superellipse
+from recon_node.training.shapes.rotations import ON_EDGE
 from recon_node.training.shapes.solids import (
     capsule_sweep,
     extrusion,
@@ -19,8 +20,6 @@ from recon_node.training.shapes.solids import (
     sweep,
 )
 from recon_node.training.shapes.tools import grip_color
-
-UPRIGHT = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], dtype=float)
 
 
 def pliers(rng: np.random.Generator) -> Assembly:
@@ -89,7 +88,7 @@ def clamp(rng: np.random.Generator) -> Assembly:
     tommy = lathe(np.array([(0.016, -0.15), (0.016, 0.15)]), 10).rotate((90, 0, 0))
     assembly.add(tommy.translate((depth - 0.06, 0, bar_height)), steel)
     if rng.uniform() < 0.6:
-        assembly.turn(UPRIGHT)
+        assembly.turn(ON_EDGE)
     return assembly
 
 
@@ -141,7 +140,7 @@ def drill(rng: np.random.Generator) -> Assembly:
     trigger = rounded_box((0.06, 0.05, 0.13), 0.02, 3)
     assembly.add(trigger.translate((0.25 * length + 0.1, 0, -radius - 0.08)), dark)
     if rng.uniform() < 0.5:
-        assembly.turn(UPRIGHT)
+        assembly.turn(ON_EDGE)
     return assembly
 
 

@@ -9,6 +9,7 @@ from manifold3d import CrossSection, FillRule, Manifold
 from recon_node.training.shapes import colors
 from recon_node.training.shapes.assembly import Assembly
 from recon_node.training.shapes.curves import regular_polygon, rounded_rectangle, superellipse
+from recon_node.training.shapes.rotations import ON_EDGE
 from recon_node.training.shapes.solids import (
     capsule_sweep,
     extrusion,
@@ -20,8 +21,6 @@ from recon_node.training.shapes.solids import (
     sweep,
 )
 from recon_node.training.shapes.vessels import hollow, smooth_profile
-
-ON_EDGE = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], dtype=float)
 
 
 def _shoe_rings(t: np.ndarray, wide: np.ndarray, tall: np.ndarray, sole: float) -> np.ndarray:

@@ -11,6 +11,7 @@ from manifold3d import Manifold
 from recon_node.training.shapes import colors
 from recon_node.training.shapes.assembly import Assembly
 from recon_node.training.shapes.curves import regular_polygon, superellipse
+from recon_node.training.shapes.rotations import ON_SIDE
 from recon_node.training.shapes.solids import extrusion, lathe, rounded_box, superquadric
 
 
@@ -86,7 +87,7 @@ def cylinder(rng: np.random.Generator) -> Assembly:
     solid = lathe(np.array(profile) if bevel else np.array([(low, 0.0), (high, height)]), sides)
     assembly.add(solid, colors.anything(rng))
     if rng.uniform() < 0.5:
-        assembly.turn(np.array([[0, 0, 1], [0, 1, 0], [-1, 0, 0]], dtype=float))
+        assembly.turn(ON_SIDE)
     return assembly
 
 

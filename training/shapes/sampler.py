@@ -24,6 +24,7 @@ from recon_node.training.shapes import (
     vehicles,
     vessels,
 )
+from recon_node.training.shapes.rotations import any_rotation, quarter_turn
 from recon_node.training.shapes.shape import Shape
 
 FAMILIES = {
@@ -134,6 +135,9 @@ _CHANCES = _CHANCES / _CHANCES.sum()
 def sample_shape(rng: np.random.Generator, *, family: str | None = None) -> Shape:
     """Returns a random closed, coloured, normalised object.
 
+    Most stand as they would on a table; some are tipped over or float at any orientation. Each is
+    stretched a little along the axes; some lean or taper.
+
     Args:
         rng: the only source of randomness.
         family: a key of FAMILIES; drawn by weight if not given.
@@ -141,4 +145,18 @@ def sample_shape(rng: np.random.Generator, *, family: str | None = None) -> Shap
     if family is None:
         family = _NAMES[rng.choice(len(_NAMES), p=_CHANCES)]
     assembly = FAMILIES[family][1](rng)
-    return assembly.shape(family, stretch=np.exp(rng.uniform(-0.12, 0.12, size=3)))
+    pose = rng.uniform()
+    if pose < 0.1:
+        assembly.turn(quarter_turn(rng))
+    elif pose < 0.14:
+        assembly.turn(any_rotation(rng))
+    return assembly.shape(family, collineation=_collineation(rng))
+
+
+def _collineation(rng: np.random.Generator) -> np.ndarray:
+    matrix = np.diag([*np.exp(rng.uniform(-0.12, 0.12, size=3)), 1.0])
+    if rng.uniform() < 0.2:
+        matrix[:2, 2] += rng.uniform(-0.15, 0.15, size=2)
+    if rng.uniform() < 0.25:
+        matrix[3, rng.integers(3)] = rng.uniform(-0.35, 0.35)
+    return matrix

@@ -9,10 +9,8 @@ from manifold3d import Manifold
 from recon_node.training.shapes import colors
 from recon_node.training.shapes.assembly import Assembly
 from recon_node.training.shapes.curves import rounded_rectangle, smooth_curve, superellipse
-from recon_node.training.shapes.fruit import lying
+from recon_node.training.shapes.rotations import ON_EDGE, any_rotation
 from recon_node.training.shapes.solids import capsule_sweep, lathe, stack, sweep
-
-ON_EDGE = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], dtype=float)
 
 
 def ring(rng: np.random.Generator) -> Assembly:
@@ -178,5 +176,5 @@ def chain(rng: np.random.Generator) -> Assembly:
         piece = link.rotate((90.0 * (i % 2), 0, 0)).translate((i * (1.0 - 1.9 * thick), 0, 0))
         assembly.add(piece, color if i % 2 else second)
     if bend > 10:
-        assembly.turn(lying(rng))
+        assembly.turn(any_rotation(rng))
     return assembly

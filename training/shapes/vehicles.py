@@ -9,6 +9,7 @@ from manifold3d import CrossSection, FillRule, Manifold
 from recon_node.training.shapes import colors
 from recon_node.training.shapes.assembly import Assembly
 from recon_node.training.shapes.curves import smooth_curve
+from recon_node.training.shapes.rotations import ON_SIDE
 from recon_node.training.shapes.solids import extrusion, lathe, rounded_box, stack
 
 
@@ -127,7 +128,7 @@ def aeroplane(rng: np.random.Generator) -> Assembly:
         for i in range(int(rng.integers(3, 5))):
             turned = blade.translate((0, 0, fat * 0.3)).rotate((90.0 * i + 45, 0, 0))
             assembly.add(turned.translate((-0.98, 0, 0)), second)
-        assembly.turn(np.array([[0, 0, -1], [0, 1, 0], [1, 0, 0]], dtype=float))
+        assembly.turn(ON_SIDE.T)
         return assembly
     span, chord, sweep = rng.uniform(0.35, 0.6), rng.uniform(0.12, 0.25), rng.uniform(0.0, 0.3)
     thick = rng.uniform(0.02, 0.035)
