@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hull engine: a closed shape from a mask, and a depth if there is one, without any weights.
+
+It is the floor of the quality ladder (something always answers) and the baseline that a learned
+engine has to beat with the same input.
+
+With depth: the convex hull of the seen points and of a copy of them pushed back a little, so that a
+surface seen face on has a thickness. A hull that is completed by mirroring the seen points, across
+a plane or through a point at the depth of the outline, was measured too: where objects stand on a
+table and are seen from above, it puts more volume where there is none than where there is some.
+
+Without depth: the outline extruded along the rays through it, as thick as the shorter side of the
+outline is long, around the centre of the cube.
+"""
+
+import time
+from collections.abc import Sequence
+
+import manifold3d
+import numpy as np
+
+from recon_node.engines.camera import View
+from recon_node.engines.canonical import image_to_points, points_to_image
+from recon_node.engines.crop import Crop, crop_view
+from recon_node.engines.errors import InvalidInputError
+from recon_node.engines.mesh import Mesh
+from recon_node.engines.reconstruction import (
+    Provenance,
+    Reconstruction,
+    ScaleSource,
+    Stage,
+)
+
+BACK = 0.1  # how far the seen points are pushed back / shorter side of the outline
+FENCE = 3.0  # interquartile ranges beyond which a depth is a mixed pixel, not the object
+EDGE = 0.06  # longest edge [canonical], short enough for colours and flags at the vertices
+FLATNESS = 0.002  # how far merging faces may move the surface [canonical]
+GRAZING = 0.1  # cosine to the line of sight below which a surface counts as unseen
+NEAR_DEPTH = 0.03  # a vertex this close to the measured depth [canonical] was measured
+RIM = 6  # pixels that the object's colours are spread beyond its outline
+SCALE_SIGMA_DEPTH = 0.02  # relative; half a percent to two of depth is usual for a stereo camera
+SIGMA_SEEN = 0.02  # of a measured vertex / size of the shape
+SIGMA_GUESSED = 0.1  # of any other vertex / size of the shape
+
+
+class HullEngine:
+    """Reconstructs by convex hull or extruded silhouette; needs no weights.
+
+    Example:
+        HullEngine().reconstruct([view]).mesh.is_watertight
+    """
+
+    name = "hull"
+
+    def reconstruct(self, views: Sequence[View], *, object_id: str = "object") -> Reconstruction:
+        """A closed convex or extruded shape of the object in the first view.
+
+        Args:
+            views: One view; further ones are not used, and a warning says so.
+            object_id: Name of the object.
+
+        Returns:
+            The reconstruction: metric with depth, else in units of the distance to the object.
+
+        Raises:
+            InvalidInputError: There is no view, or its mask is empty or too small.
+        """
+        if not views:
+            raise InvalidInputError("the hull engine was given no view; give one with a mask")
+        start = time.perf_counter()
+        crop = crop_view(views[0])
+        cropped = time.perf_counter()
+        solid = _extruded_silhouette(crop) if crop.depth is None else _hull_of_depth(crop)
+        surfaced = time.perf_counter()
+        mesh = _describe(solid, crop)
+        coloured = time.perf_counter()
+        warnings = crop.warnings
+        if len(views) > 1:
+            warnings += (f"the hull engine used the first of {len(views)} views only",)
+        placement = crop.S_world_canonical
+        T_world_object = np.eye(4)
+        T_world_object[:3, :3], T_world_object[:3, 3] = placement.R, placement.t
+        return Reconstruction(
+            object_id=object_id,
+            version=1,
+            parent_version=None,
+            stage=Stage.HULL,
+            mesh=mesh,
+            T_world_object=T_world_object,
+            scale_source=crop.scale_source,
+            scale_sigma=np.inf if crop.scale_source is ScaleSource.NONE else SCALE_SIGMA_DEPTH,
+            engine=self.name,
+            view_count=1,
+            metrics={
+                "crop_s": cropped - start,
+                "surface_s": surfaced - cropped,
+                "colour_s": coloured - surfaced,
+                "total_s": coloured - start,
+                "truncated": float(crop.truncated),
+            },
+            warnings=warnings,
+        )
+
+
+def _pixel_squares(crop: Crop) -> np.ndarray:
+    """Corners of the crop's pixels that see the object, in normalised coordinates, (N, 4, 2)."""
+    rows, columns = np.nonzero(_inside(crop))
+    corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
+    pixels = np.stack([columns, rows], axis=1)[:, None] + corners
+    return pixels * 2.0 / len(crop.mask) - 1.0
+
+
+def _inside(crop: Crop) -> np.ndarray:
+    """Pixels at least half covered by the object, or as much as any of a hairline; bool (S, S)."""
+    return crop.mask >= min(0.5, crop.mask.max())
+
+
+def _shorter_side(squares: np.ndarray) -> float:
+    return float(np.ptp(squares.reshape(-1, 2), axis=0).min())
+
+
+def _hull_of_depth(crop: Crop) -> manifold3d.Manifold:
+    """Convex hull, in canonical coordinates, of the seen points and a copy pushed back.
+
+    Pixels without depth stand at the median depth, so that holes in the depth do not cut the shape.
+    """
+    squares = _pixel_squares(crop)
+    x = _without_mixed_pixels(crop.depth[_inside(crop)].astype(np.float64))
+    x = np.where(np.isfinite(x), x, np.nanmedian(x))
+    points = image_to_points(squares, np.repeat(x[:, None], 4, axis=1), crop.tan_half_fov)
+    points = points.reshape(-1, 3)
+    back = points - (BACK * _shorter_side(squares), 0.0, 0.0)
+    return manifold3d.Manifold.hull_points(np.concatenate([points, back]))
+
+
+def _without_mixed_pixels(x: np.ndarray) -> np.ndarray:
+    """The depths with NaN for outliers (Tukey 1977): a hull reaches out to each of its points."""
+    lower, upper = np.nanpercentile(x, (25.0, 75.0))
+    reach = FENCE * max(upper - lower, 0.1)
+    return np.where((x >= lower - reach) & (x <= upper + reach), x, np.nan)
+
+
+def _extruded_silhouette(crop: Crop) -> manifold3d.Manifold:
+    """The cone of rays through the outline between two planes, in canonical coordinates."""
+    squares = _pixel_squares(crop)
+    # Up instead of down: then (u, w, x) to (x, y, z) = (x, u, w) at q = 0 keeps the orientation.
+    outline = manifold3d.CrossSection(list(squares * (1.0, -1.0)), manifold3d.FillRule.NonZero)
+    outline = outline.simplify(2.0 / len(crop.mask))  # a pixel's side makes slopes of the stairs
+    thickness = _shorter_side(squares)
+    prism = outline.extrude(thickness).translate((0.0, 0.0, -0.5 * thickness))
+    return prism.warp_batch(
+        lambda p: image_to_points(p[:, :2] * (1.0, -1.0), p[:, 2], crop.tan_half_fov)
+    )
+
+
+def _describe(solid: manifold3d.Manifold, crop: Crop) -> Mesh:
+    """The solid as a mesh in the object's frame, with colours, provenance and sigma."""
+    mesh = solid.simplify(FLATNESS).refine_to_length(EDGE).to_mesh()
+    points = np.asarray(mesh.vert_properties[:, :3], np.float64)
+    faces = np.asarray(mesh.tri_verts, np.int32)
+    bare = Mesh((crop.S_world_canonical.scale * points).astype(np.float32), faces)
+
+    size = len(crop.mask)
+    uv = points_to_image(points, crop.tan_half_fov)
+    columns, rows = np.clip((0.5 * (uv + 1.0) * size).astype(int), 0, size - 1).T
+    to_eye = np.array([1.0 / crop.tan_half_fov, 0.0, 0.0]) - points
+    to_eye /= np.linalg.norm(to_eye, axis=1, keepdims=True)
+    picture, shown = _spread_colors(crop)
+    seen = (np.sum(bare.vertex_normals() * to_eye, axis=1) > GRAZING) & shown[rows, columns]
+    colors = np.where(seen[:, None], picture[rows, columns], picture[_inside(crop)].mean(axis=0))
+
+    measured = np.zeros(len(points), bool)
+    if crop.depth is not None:
+        measured = seen & (np.abs(crop.depth[rows, columns] - points[:, 0]) < NEAR_DEPTH)
+    provenance = np.where(measured, Provenance.SEEN_ONCE, Provenance.HALLUCINATED)
+    sigma = np.where(measured, SIGMA_SEEN, SIGMA_GUESSED) * bare.extents.max()
+    return Mesh(
+        vertices=bare.vertices,
+        faces=faces,
+        colors=colors.astype(np.uint8),
+        provenance=provenance.astype(np.uint8),
+        sigma=sigma.astype(np.float32),
+    )
+
+
+def _spread_colors(crop: Crop) -> tuple[np.ndarray, np.ndarray]:
+    """The object's colours, spread from inside its outline over its rim and a little beyond.
+
+    A vertex on the outline projects to a pixel that is partly background.
+
+    Returns:
+        The picture, f32 (S, S, 3), and where it has the object's colours, bool (S, S).
+    """
+    colors = crop.image.astype(np.float32)
+    known = _eroded(crop.mask >= 0.99)
+    if not known.any():
+        known = _inside(crop)
+    for _ in range(RIM):
+        weight, total = np.zeros(known.shape, np.float32), np.zeros_like(colors)
+        for axis in (0, 1):
+            for step in (-1, 1):
+                near = np.roll(known, step, axis)
+                weight += near
+                total += near[..., None] * np.roll(colors, step, axis)
+        fresh = ~known & (weight > 0)
+        colors[fresh] = total[fresh] / weight[fresh, None]
+        known = known | fresh
+    return colors, known
+
+
+def _eroded(mask: np.ndarray) -> np.ndarray:
+    """The mask without the pixels that touch its outside, bool (H, W)."""
+    padded = np.pad(mask, 1)
+    return mask & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
