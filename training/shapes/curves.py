@@ -55,6 +55,14 @@ def rounded_rectangle(width: float, depth: float, radius: float, corner: int = 5
     return np.concatenate(quarters)
 
 
+def evenly_spaced(outline: np.ndarray, count: int) -> np.ndarray:
+    """Returns `count` points at equal distances along a closed outline (N, D)."""
+    ring = np.concatenate([outline, outline[:1]])
+    length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(ring, axis=0), axis=1))])
+    places = np.arange(count) * (length[-1] / count)
+    return np.stack([np.interp(places, length, axis) for axis in ring.T], axis=1)
+
+
 def regular_polygon(sides: int, radius: float = 1.0) -> np.ndarray:
     """Returns the corners of a regular polygon, counter-clockwise, (sides, 2)."""
     angle = (np.arange(sides) + 0.5) * (2 * np.pi / sides)

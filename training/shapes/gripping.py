@@ -8,7 +8,12 @@ from manifold3d import CrossSection, FillRule, Manifold
 
 from recon_node.training.shapes import colors
 from recon_node.training.shapes.assembly import Assembly
-from recon_node.training.shapes.curves import rounded_rectangle, smooth_curve, superellipse
+from recon_node.training.shapes.curves import (
+    evenly_spaced,
+    rounded_rectangle,
+    smooth_curve,
+    superellipse,
+)
 from recon_node.training.shapes.rotations import ON_EDGE
 from recon_node.training.shapes.solids import (
     capsule_sweep,
@@ -50,6 +55,7 @@ def scissors(rng: np.random.Generator) -> Assembly:
     opening, blade = rng.uniform(2.0, 22.0), rng.uniform(0.45, 0.65)
     width, thick = rng.uniform(0.05, 0.09), rng.uniform(0.014, 0.024)
     loop = rounded_rectangle(rng.uniform(0.2, 0.34), rng.uniform(0.14, 0.2), 0.07, 6)
+    loop = evenly_spaced(loop, 24)
     ring = sweep(np.column_stack([loop, np.zeros(len(loop))]), rng.uniform(0.02, 0.035),
                  segments=8, closed=True)
     for side in (-1, 1):

@@ -50,7 +50,8 @@ def shoe(rng: np.random.Generator) -> Assembly:
     plate = CrossSection([outline], FillRule.NonZero).offset(0.012)
     assembly.add(plate.extrude(sole), bottom)
     wall = rng.uniform(0.02, 0.035)
-    inside = _shoe_rings(t[1:-1] * 0.96 + 0.02, wide[1:-1] - wall, tall[1:-1] - wall, sole)
+    inside = _shoe_rings(t[1:-1] * 0.96 + 0.02, wide[1:-1] - wall,
+                         np.maximum(tall[1:-1] - wall, 0.01), sole)
     cavity = loft(inside)
     shaft = rng.uniform(0.3, 0.7) if rng.uniform() < 0.25 and not slipper else 0.0
     mouth = superellipse(2.2, 24) * (0.15, 0.75 * wide.max())

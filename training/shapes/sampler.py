@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from recon_node.engines.errors import UnknownNameError
 from recon_node.training.shapes import (
     bakery,
     bottles,
@@ -141,9 +142,14 @@ def sample_shape(rng: np.random.Generator, *, family: str | None = None) -> Shap
     Args:
         rng: the only source of randomness.
         family: a key of FAMILIES; drawn by weight if not given.
+
+    Raises:
+        UnknownNameError: there is no such family.
     """
     if family is None:
         family = _NAMES[rng.choice(len(_NAMES), p=_CHANCES)]
+    elif family not in FAMILIES:
+        raise UnknownNameError("family of shapes", family, FAMILIES)
     assembly = FAMILIES[family][1](rng)
     pose = rng.uniform()
     if pose < 0.1:

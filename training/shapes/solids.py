@@ -90,17 +90,20 @@ def sweep(
 def _moving_frame(
     curve: np.ndarray, closed: bool, side: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    if closed:
-        tangents = np.roll(curve, -1, axis=0) - np.roll(curve, 1, axis=0)
-    else:
-        tangents = np.gradient(curve, axis=0)
+    steps = np.roll(curve, -1, axis=0) - curve
+    if not closed:
+        steps[-1] = steps[-2]
+    steps /= np.linalg.norm(steps, axis=1, keepdims=True)
+    before = np.roll(steps, 1, axis=0)
+    if not closed:
+        before[0] = steps[0]
+    tangents = steps + before
     tangents /= np.linalg.norm(tangents, axis=1, keepdims=True)
     start = np.eye(3)[np.abs(tangents[0]).argmin()] if side is None else np.asarray(side, float)
     normal = start - tangents[0] * (start @ tangents[0])
     normals = [normal / np.linalg.norm(normal)]
     for i in range(len(curve) - 1):
-        step = curve[i + 1] - curve[i]
-        step /= np.linalg.norm(step)
+        step = steps[i]
         normal = normals[-1] - 2 * step * (step @ normals[-1])
         tangent = tangents[i] - 2 * step * (step @ tangents[i])
         mirror = tangents[i + 1] - tangent

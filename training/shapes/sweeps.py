@@ -8,7 +8,12 @@ from manifold3d import Manifold
 
 from recon_node.training.shapes import colors
 from recon_node.training.shapes.assembly import Assembly
-from recon_node.training.shapes.curves import rounded_rectangle, smooth_curve, superellipse
+from recon_node.training.shapes.curves import (
+    evenly_spaced,
+    rounded_rectangle,
+    smooth_curve,
+    superellipse,
+)
 from recon_node.training.shapes.rotations import ON_EDGE, any_rotation
 from recon_node.training.shapes.solids import capsule_sweep, lathe, stack, sweep
 
@@ -25,7 +30,7 @@ def ring(rng: np.random.Generator) -> Assembly:
         assembly.cut(bore, color if rng.uniform() < 0.5 else colors.muted(rng))
         return _maybe_on_edge(assembly, rng)
     corner, aspect = rng.uniform(0.3, 1.0), rng.uniform(0.5, 1.0)
-    outline = rounded_rectangle(2.0, 2.0 * aspect, corner, 10)
+    outline = evenly_spaced(rounded_rectangle(2.0, 2.0 * aspect, corner, 10), 44)
     curve = np.column_stack([outline, np.zeros(len(outline))])
     section = superellipse(float(rng.choice([2.0, 2.0, 4.0])), 14)
     reach = min(0.3, 0.8 * corner, 0.7 * aspect)
@@ -81,7 +86,8 @@ def wire(rng: np.random.Generator) -> Assembly:
     """Returns a rod bent along a random smooth curve: wire, cable, hose, rope, twig."""
     assembly = Assembly()
     flat = rng.uniform() < 0.6
-    knots = np.cumsum(rng.normal(size=(int(rng.integers(3, 7)), 3)), axis=0)
+    turns = np.cumsum(rng.normal(size=(int(rng.integers(3, 7)), 3)) * 0.8, axis=0)
+    knots = np.cumsum(turns / np.linalg.norm(turns, axis=1, keepdims=True), axis=0)
     if flat:
         knots[:, 2] *= 0.05
     span = np.ptp(knots, axis=0).max()
@@ -165,7 +171,7 @@ def chain(rng: np.random.Generator) -> Assembly:
     """Returns a short chain or a linked pair of rings, standing as if frozen."""
     assembly = Assembly()
     links = int(rng.integers(2, 8))
-    outline = rounded_rectangle(1.0, rng.uniform(0.5, 0.7), 0.25, 5)
+    outline = evenly_spaced(rounded_rectangle(1.0, rng.uniform(0.5, 0.7), 0.25, 6), 22)
     curve = np.column_stack([outline, np.zeros(len(outline))])
     thick = rng.uniform(0.06, 0.1)
     link = sweep(curve, thick, segments=8, closed=True)

@@ -10,7 +10,12 @@ from manifold3d import CrossSection, FillRule, JoinType, Manifold
 
 from recon_node.training.shapes import colors
 from recon_node.training.shapes.assembly import Assembly
-from recon_node.training.shapes.curves import rounded_rectangle, smooth_curve, superellipse
+from recon_node.training.shapes.curves import (
+    evenly_spaced,
+    rounded_rectangle,
+    smooth_curve,
+    superellipse,
+)
 from recon_node.training.shapes.solids import capsule_sweep, lathe, squared, sweep
 
 
@@ -200,7 +205,7 @@ def pot(rng: np.random.Generator) -> Assembly:
     ear_color = color if rng.uniform() < 0.5 else colors.black(rng)
     assembly.add(vessel.outer, color)
     reach, level = rng.uniform(0.1, 0.2), height * rng.uniform(0.7, 0.9)
-    ear = rounded_rectangle(2 * reach, rng.uniform(0.2, 0.4), 0.08, 4)
+    ear = evenly_spaced(rounded_rectangle(2 * reach, rng.uniform(0.2, 0.4), 0.08, 4), 24)
     curve = np.column_stack([ear, np.zeros(len(ear))])
     ring = sweep(curve, rng.uniform(0.02, 0.035), segments=8, closed=True)
     for side in (-1, 1):
