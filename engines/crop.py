@@ -250,7 +250,7 @@ def homography(K_a: np.ndarray, R_a_b: np.ndarray, K_b: np.ndarray) -> np.ndarra
 
 
 def _object_mask(mask: np.ndarray) -> tuple[np.ndarray, MaskRuns, list[str]]:
-    """The mask without specks, its runs, and a warning if there were any."""
+    """The mask without specks, its runs, and a warning if they were more than a little dust."""
     runs = MaskRuns.of(mask)
     if runs.area == 0:
         raise EmptyMaskError("the mask is empty: no pixel is marked as the object; check its label")
@@ -260,11 +260,12 @@ def _object_mask(mask: np.ndarray) -> tuple[np.ndarray, MaskRuns, list[str]]:
             f"the mask is too small: {kept.area} px, but a shape needs at least {SMALLEST_AREA}; "
             "move the camera closer or use a finer image"
         )
-    dropped = runs.area - kept.area
+    dropped, warnings = runs.area - kept.area, []
     if dropped == 0:
-        return mask, runs, []
-    warning = f"{dropped} of {runs.area} mask px are specks apart from the object: left out"
-    return kept.to_mask(mask.shape), kept, [warning]
+        return mask, runs, warnings
+    if dropped > SMALLEST_PIECE * runs.area:
+        warnings.append(f"{dropped} of {runs.area} mask px are specks beside the object: left out")
+    return kept.to_mask(mask.shape), kept, warnings
 
 
 def _angle(tan_half: float) -> float:
