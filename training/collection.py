@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Objects to train on: a collection of meshes in one npz file, and procedural shapes."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,8 @@ FAVOURED = {
 }
 """How often a category is drawn, per object; the ones a robot seldom picks up count 0.6."""
 
+_SOLID = 0.04  # share of its bounding cube that a thing fills to be drawn at its full weight
+_HELD_OUT = 10  # of 256
 _COLOURS_INVENTED = 0
 _COLOURS_FLAT = 1
 
@@ -51,26 +54,30 @@ class TrainingObject:
 
 
 class Collection:
-    """The meshes of one npz file, drawn by favoured category.
+    """The meshes of one npz file, drawn by favoured category; thin things are drawn less often.
 
     Args:
-        path: File with the concatenated arrays `vertices`, `triangles`, `colors`, `parts`,
-            `vert_offset`, `tri_offset`, `name`, `category`, `color_kind`.
-        without: Names of objects to leave out.
+        data: Folder with `objects_train.npz`, whose arrays `vertices`, `triangles`, `colors`,
+            `parts` are concatenated and cut by `vert_offset` and `tri_offset`, with `name`,
+            `category` and `color_kind`; and `objects_train_occ64.npz`, its packed occupancy.
+        held_out: Draw only the objects that are held out for validation, or only the others.
     """
 
-    def __init__(self, path: Path, *, without: frozenset[str] = frozenset()):
-        if not path.is_file():
-            raise InvalidInputError(
-                f"{path} does not exist; pass the folder that holds the collection with --data"
-            )
+    def __init__(self, data: Path, *, held_out: bool):
+        path, volumes = data / "objects_train.npz", data / "objects_train_occ64.npz"
+        for required in (path, volumes):
+            if not required.is_file():
+                raise InvalidInputError(
+                    f"{required} does not exist; pass the collection's folder with --data"
+                )
         with np.load(path) as file:
             self._arrays = {key: file[key] for key in file.files}
-        names, categories = self._arrays["name"], self._arrays["category"]
-        weights = np.array([FAVOURED.get(str(c), 0.6) for c in categories])
-        weights[np.isin(names, sorted(without))] = 0.0
-        self._probabilities = weights / weights.sum()
-        self.members = np.flatnonzero(weights)
+        with np.load(volumes) as file:
+            solidity = np.array([np.unpackbits(packed).mean() for packed in file["occ"]])
+        weights = np.array([FAVOURED.get(str(c), 0.6) for c in self._arrays["category"]])
+        weights *= np.clip(solidity / _SOLID, 0.15, 1.0)
+        chosen = [_is_held_out(str(name)) == held_out for name in self._arrays["name"]]
+        self._probabilities = weights * chosen / (weights * chosen).sum()
 
     def __getitem__(self, index: int) -> TrainingObject:
         arrays = self._arrays
@@ -87,6 +94,11 @@ class Collection:
     def sample(self, rng: np.random.Generator) -> TrainingObject:
         """One object by favour of its category."""
         return self[rng.choice(len(self._probabilities), p=self._probabilities)]
+
+
+def _is_held_out(name: str) -> bool:
+    """Whether an object is kept for validation: one in 26, by the hash of its name."""
+    return hashlib.sha1(name.encode()).digest()[0] < _HELD_OUT
 
 
 def sample_procedural(rng: np.random.Generator) -> TrainingObject:

@@ -86,9 +86,8 @@ class SampleSource:
 
     Args:
         data: Folder of the collection, the textures and the environment maps.
-        file: The collection's file name in it.
         options: What to render.
-        without: Names of objects to leave out.
+        held_out: Show the objects held out for validation instead of the others.
     """
 
     def __init__(
@@ -96,10 +95,9 @@ class SampleSource:
         data: Path,
         options: SampleOptions,
         *,
-        file: str = "objects_train.npz",
-        without: frozenset[str] = frozenset(),
+        held_out: bool = False,
     ):
-        self._collection = Collection(data / file, without=without)
+        self._collection = Collection(data, held_out=held_out)
         self._appearance = Appearance(data)
         self._options = options
 

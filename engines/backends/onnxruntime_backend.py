@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ONNX Runtime on the CPU: the default backend."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from recon_node.engines.errors import WeightsError, require_package
+from recon_node.engines.lrm.networks import Network
+from recon_node.engines.lrm.weights_file import checked_weights
+
+onnxruntime = require_package("onnxruntime", extra="gpu")
+
+DIGEST_KEY = "weights_sha256"
+_ONLY_ERRORS = 3
+
+
+class OnnxRuntimeBackend:
+    """Runs one exported graph, whose weights lie in the safetensors file beside it.
+
+    Args:
+        network: Which network.
+        weights: Folder of the graphs and the weights.
+
+    Raises:
+        WeightsError: A file is missing, corrupt, or graph and weights do not belong together.
+    """
+
+    name = "onnxruntime"
+
+    def __init__(self, network: Network, weights: Path):
+        digest = checked_weights(weights)
+        graph = weights / network.graph_file
+        if not graph.is_file():
+            raise WeightsError(
+                f"{graph} is missing, so ONNX Runtime has no network to run; "
+                "make it with `recon export`, or use --backend torch"
+            )
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = _ONLY_ERRORS
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(graph), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime has a class of its own for every status code
+            raise WeightsError(
+                f"ONNX Runtime cannot load {graph} ({_first_line(error)}); "
+                "make it again with `recon export`"
+            ) from error
+        exported_for = self._session.get_modelmeta().custom_metadata_map.get(DIGEST_KEY)
+        if exported_for != digest:
+            raise WeightsError(
+                f"{graph} was exported for other weights than those beside it; "
+                "export both together with `recon export`"
+            )
+        self._outputs = network.outputs
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The network's outputs by port name; see `Backend.run`."""
+        return dict(
+            zip(self._outputs, self._session.run(self._outputs, dict(inputs)), strict=True)
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
