@@ -31,7 +31,7 @@ from recon_node.engines.reconstruction import (
     Stage,
 )
 
-BACK = 0.1  # how far the seen points are pushed back / shorter side of the outline
+BACK = 0.1  # how far seen points are pushed back / shorter side of the outline; a pixel at least
 FENCE = 3.0  # interquartile ranges beyond which a depth is a mixed pixel, not the object
 EDGE = 0.06  # longest edge [canonical], short enough for colours and flags at the vertices
 FLATNESS = 0.002  # how far merging faces may move the surface [canonical]
@@ -115,8 +115,9 @@ def _inside(crop: Crop) -> np.ndarray:
     return crop.mask >= min(0.5, crop.mask.max())
 
 
-def _shorter_side(squares: np.ndarray) -> float:
-    return float(np.ptp(squares.reshape(-1, 2), axis=0).min())
+def _shorter_side(points: np.ndarray) -> float:
+    """Shorter side of the box around points, (..., 2)."""
+    return float(np.ptp(points.reshape(-1, 2), axis=0).min())
 
 
 def _hull_of_depth(crop: Crop) -> manifold3d.Manifold:
@@ -129,7 +130,8 @@ def _hull_of_depth(crop: Crop) -> manifold3d.Manifold:
     x = np.where(np.isfinite(x), x, np.nanmedian(x))
     points = image_to_points(squares, np.repeat(x[:, None], 4, axis=1), crop.tan_half_fov)
     points = points.reshape(-1, 3)
-    back = points - (BACK * _shorter_side(squares), 0.0, 0.0)
+    pixel = 2.0 / len(crop.mask)
+    back = points - (max(BACK * _shorter_side(points[:, 1:]), pixel), 0.0, 0.0)
     return manifold3d.Manifold.hull_points(np.concatenate([points, back]))
 
 
@@ -145,8 +147,10 @@ def _extruded_silhouette(crop: Crop) -> manifold3d.Manifold:
     squares = _pixel_squares(crop)
     # Up instead of down: then (u, w, x) to (x, y, z) = (x, u, w) at q = 0 keeps the orientation.
     outline = manifold3d.CrossSection(list(squares * (1.0, -1.0)), manifold3d.FillRule.NonZero)
-    outline = outline.simplify(2.0 / len(crop.mask))  # a pixel's side makes slopes of the stairs
     thickness = _shorter_side(squares)
+    pixel = 2.0 / len(crop.mask)
+    # Within a pixel's side the outline's stairs become slopes; hairlines have to survive that.
+    outline = outline.simplify(min(pixel, 0.25 * thickness))
     prism = outline.extrude(thickness).translate((0.0, 0.0, -0.5 * thickness))
     return prism.warp_batch(
         lambda p: image_to_points(p[:, :2] * (1.0, -1.0), p[:, 2], crop.tan_half_fov)

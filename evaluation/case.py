@@ -30,8 +30,6 @@ class Condition:
 DEPTH = Condition("depth", with_depth=True, alignment=None, icp=RIGID)
 RGB = Condition("rgb", with_depth=False, alignment=SCALE_TRANSLATION, icp=SIMILARITY)
 CONDITIONS = (DEPTH, RGB)
-PICTURES = (Picture.PLAIN, Picture.CLUTTER)
-PICTURE_CHOICES = {"plain": (Picture.PLAIN,), "clutter": (Picture.CLUTTER,), "both": PICTURES}
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@
 One folder an object: `rgb_000.png` (plain background), `bg_000.png` (clutter), `mask_000.png`
 (coverage, > 127 is the object), `depth_000.png` (uint16 z depth in units of `depth_unit_m`, 0
 unknown), `cameras.json` (width, height, K, depth_unit_m, views[i].T_cam_obj), `gt.npz`
-(surf_points, surf_normals, vol_points, vol_occ), `mesh.ply` [m] and `meta.json` (name, longest_m).
+(surf_points, surf_normals, vol_points, vol_occ), `mesh.ply` [m] and `meta.json` (longest_m).
 """
 
 import json
@@ -45,7 +45,7 @@ class EvaluationObject:
 
     Attributes:
         path: The folder.
-        name: Name of the object.
+        name: Name of the folder.
         longest: Longest side of the object [m].
         camera: Intrinsics shared by all views; its world is the camera itself, so that an engine
             never learns where the object is.
@@ -162,7 +162,7 @@ def _load_object(path: Path) -> EvaluationObject:
         transforms = [as_transform(np.array(view["T_cam_obj"])) for view in cameras["views"]]
         return EvaluationObject(
             path=path,
-            name=meta.get("name", path.name),
+            name=path.name,
             longest=float(meta["longest_m"]),
             camera=camera,
             depth_unit=float(cameras["depth_unit_m"]),

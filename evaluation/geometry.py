@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.spatial import cKDTree
 
-from recon_node.engines.errors import EmptySurfaceError, InvalidInputError
+from recon_node.engines.errors import EmptySurfaceError, InvalidInputError, require_package
 from recon_node.engines.mesh import Mesh
 from recon_node.engines.transforms import Similarity
 from recon_node.evaluation.solid import Solid
+
+cKDTree = require_package("scipy.spatial", extra="evaluation").cKDTree
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,8 +3,7 @@
 
 What the command line needs::
 
-    from recon_node.evaluation.case import PICTURE_CHOICES
-    from recon_node.evaluation.protocol import evaluate
+    from recon_node.evaluation.protocol import PICTURE_CHOICES, evaluate
     report = evaluate(directory, engine, pictures=PICTURE_CHOICES["both"], limit=None,
                       progress=lambda done, total: ...)   # -> EvaluationReport
     report.to_json()    # dict for json.dumps, keys of the evaluation format
@@ -24,12 +23,15 @@ from pathlib import Path
 
 from recon_node.engines.errors import InvalidInputError, ReconstructionError
 from recon_node.engines.reconstruction import Engine, ScaleSource
-from recon_node.evaluation.case import CONDITIONS, PICTURES, Case, Condition
+from recon_node.evaluation.case import CONDITIONS, Case, Condition
 from recon_node.evaluation.dataset import EvaluationObject, Picture, load_objects
 from recon_node.evaluation.report import EvaluationReport, Row
 from recon_node.evaluation.scores import PredictionScores, score_prediction
 
 logger = logging.getLogger(__name__)
+
+PICTURES = (Picture.PLAIN, Picture.CLUTTER)
+PICTURE_CHOICES = {"plain": (Picture.PLAIN,), "clutter": (Picture.CLUTTER,), "both": PICTURES}
 
 
 def evaluate(
