@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments without the program's name; those of the process by default.
     """
     args = _parser().parse_args(argv)
-    handler = StderrHandler()
+    handler = StderrHandler(with_tracebacks=args.debug)
     logger = logging.getLogger(ROOT_LOGGER)
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG if args.debug else logging.WARNING)

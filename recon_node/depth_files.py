@@ -14,6 +14,7 @@ DEPTH_SUFFIXES = (".png", ".npy", ".tif", ".tiff")
 
 _FARTHEST_PLAUSIBLE_M = 100.0
 _NEAREST_PLAUSIBLE_M = 0.005
+_MEDIAN_SAMPLES = 100_000
 
 _logger = logging.getLogger(__name__)
 
@@ -33,15 +34,17 @@ def load_depth(path: Path, *, unit: float | None = None) -> np.ndarray:
     stored = _load_npy(path) if path.suffix.lower() == ".npy" else _load_picture(path)
     if unit is None:
         unit = 1.0 if stored.dtype.kind == "f" else DEFAULT_DEPTH_UNIT
-    depth = stored.astype(np.float32) * np.float32(unit)
-    known = np.isfinite(depth) & (depth > 0)
-    if not known.any():
+    with np.errstate(over="ignore"):
+        depth = stored.astype(np.float32)
+        depth *= np.float32(unit)
+    depth[~((depth > 0) & (depth < np.inf))] = np.nan
+    known = depth[np.isfinite(depth)]
+    if not len(known):
         raise InvalidInputError(
             f"depth {path} has no valid pixel: all {depth.size} are 0, negative, NaN or inf; "
             "leave --depth out to reconstruct without"
         )
-    depth[~known] = np.nan
-    median = float(np.median(depth[known]))
+    median = float(np.median(known[:: 1 + len(known) // _MEDIAN_SAMPLES]))
     if not _NEAREST_PLAUSIBLE_M <= median <= _FARTHEST_PLAUSIBLE_M:
         _logger.warning(
             "depth %s has a median of %.4g m: is --depth-unit %g right?", path, median, unit

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from recon_node.engines.errors import InvalidInputError
 
@@ -30,15 +30,17 @@ def open_picture(path: Path, what: str) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            picture = Image.open(path)
-            picture.load()
+            with path.open("rb") as file:
+                picture = Image.open(file)
+                picture.load()
     except Image.DecompressionBombError as error:
         raise InvalidInputError(
             f"cannot read {what} {path}: it has more than {2 * Image.MAX_IMAGE_PIXELS / 1e6:.0f} "
             "million pixels; shrink it (and K with it) first"
         ) from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        reason = str(error).removesuffix(f" {str(path)!r}").rstrip(".")
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = "its kind is unknown" if unknown else getattr(error, "strerror", None) or error
         raise InvalidInputError(
             f"cannot read {what} {path}: {reason}; the file is damaged or no picture, "
             "save it again as PNG or JPEG"

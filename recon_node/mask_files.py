@@ -65,7 +65,7 @@ def load_labels(path: Path, *, kind: MaskKind = MaskKind.AUTO) -> Labels:
     """
     picture = open_picture(path, "mask")
     pixels, has_indices = _integers(picture, path)
-    counts = np.bincount(pixels.ravel())
+    counts = _histogram(pixels)
     values = tuple(int(v) for v in np.flatnonzero(counts) if v)
     if not values:
         raise EmptyMaskError(f"mask {path} marks no object: all pixels are 0; draw one above 127")
@@ -129,10 +129,20 @@ def _palette_integers(picture: Image.Image) -> tuple[np.ndarray, bool]:
     """Indices of a coloured palette (as in VOC or DAVIS); the grays of a gray one."""
     indices = np.asarray(picture)
     colours = np.asarray(picture.getpalette("RGB"), dtype=np.uint8).reshape(-1, 3)
-    used = colours[np.flatnonzero(np.bincount(indices.ravel()))]
+    used = colours[np.flatnonzero(_histogram(indices))]
     if np.all(used == used[:, :1]):
         return colours[indices, 0], False
     return indices, True
+
+
+def _histogram(pixels: np.ndarray) -> np.ndarray:
+    """Pixels of each value; row by row, so that a large mask is not widened to i64 at once."""
+    counts = np.zeros(int(pixels.max(initial=0)) + 1, np.int64)
+    if pixels.dtype == np.uint8:
+        return np.asarray(Image.fromarray(pixels).histogram()[: len(counts)])
+    for row in pixels:
+        counts += np.bincount(row, minlength=len(counts))
+    return counts
 
 
 def _looks_like_labels(counts: np.ndarray) -> bool:

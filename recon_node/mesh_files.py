@@ -7,6 +7,7 @@ import struct
 import numpy as np
 
 from recon_node.engines.mesh import Mesh
+from recon_node.srgb import to_linear
 
 # glTF has +y up and assets that face +z; the object frame has +z up and +x towards the camera.
 R_GLTF_OBJECT = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
@@ -119,8 +120,5 @@ def _glb_container(document: bytes, binary: bytes) -> bytes:
 
 def _linear_rgba(colors: np.ndarray) -> np.ndarray:
     """Linear light of sRGB colours u8 (V, 3) with opaque alpha, u16 (V, 4)."""
-    encoded = np.arange(256) / 255.0
-    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-    table = np.round(65535 * linear).astype("<u2")
-    opaque = np.full((len(colors), 1), 65535, dtype="<u2")
-    return np.concatenate([table[colors], opaque], axis=1)
+    linear = np.round(65535 * to_linear(colors)).astype("<u2")
+    return np.concatenate([linear, np.full((len(colors), 1), 65535, "<u2")], axis=1)

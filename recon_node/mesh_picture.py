@@ -8,11 +8,12 @@ import numpy as np
 from recon_node.engines.mesh import Mesh
 from recon_node.engines.reconstruction import Provenance
 from recon_node.kernels.ray_cast import RayCaster
+from recon_node.srgb import to_linear, to_srgb
 
 _CLAY = np.array([0.56, 0.54, 0.52], np.float32)  # linear; for meshes without colours
 _SEAM = np.array([0.9, 0.32, 0.02], np.float32)  # linear; border of the seen surface
 _KEY_LIGHT = np.array([-0.45, -0.65, -0.62], np.float32)  # towards the light, camera axes
-_CREASE_COSINE = 0.75  # beyond about 41 degrees an edge is drawn sharp
+_CREASE_COSINE = 0.85  # beyond about 32 degrees an edge is drawn sharp
 _OCCLUSION_RAYS = 12
 _SMOOTHING_ROUNDS = 12
 _SUBPIXELS = np.array(
@@ -64,7 +65,7 @@ class MeshPicture:
         self._face_normals = mesh.face_normals()
         self._vertex_normals = mesh.vertex_normals()
         self._extent = float(np.linalg.norm(mesh.extents))
-        colors = _CLAY if mesh.colors is None else _to_linear(mesh.colors)
+        colors = _CLAY if mesh.colors is None else to_linear(mesh.colors)
         self._colors = np.broadcast_to(colors, mesh.vertices.shape) * self._openness()[:, None]
         self._seen = None
         if with_seam and mesh.provenance is not None:
@@ -106,7 +107,7 @@ class MeshPicture:
             seam = _seam(hits, shape, edges.reshape(shape))[..., None]
             window = np.ix_(rows, columns)
             linear[window] += seam * (_SEAM - linear[window])
-        rgb = _to_srgb(linear)
+        rgb = to_srgb(linear)
         return np.dstack([rgb, np.round(255 * alpha).astype(np.uint8)])
 
     def _footprint(self, viewpoint: Viewpoint, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -227,17 +228,3 @@ def _sphere_points(count: int) -> np.ndarray:
     angle = np.pi * (1 + 5**0.5) * index
     radius = np.sqrt(1 - z * z)
     return np.stack([radius * np.cos(angle), radius * np.sin(angle), z], axis=1).astype(np.float32)
-
-
-def _to_linear(colors: np.ndarray) -> np.ndarray:
-    encoded = np.arange(256, dtype=np.float32) / 255
-    table = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-    return table.astype(np.float32)[colors]
-
-
-def _to_srgb(linear: np.ndarray) -> np.ndarray:
-    linear = np.clip(linear, 0, 1)
-    encoded = np.where(
-        linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055
-    )
-    return np.round(255 * encoded).astype(np.uint8)

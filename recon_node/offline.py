@@ -2,6 +2,7 @@
 """The pipeline without ROS: the files of a scene in, the files of its objects out."""
 
 import dataclasses
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from recon_node.output_files import write_files
 from recon_node.result_files import result_files
 from recon_node.scene_files import Scene, read_objects
 from recon_node.warning_log import collected_warnings
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,11 +59,14 @@ def reconstruct_scene(
         started = time.perf_counter()
         for item in read_objects(scene, mask_kind=mask_kind):
             read_s = time.perf_counter() - started
+            read_warnings = tuple(warnings)
             result = reconstruct_or_hull(engine, item.view, object_id=item.object_id)
+            for warning in result.warnings:
+                _logger.warning("%s: %s", item.object_id, warning)
             result = dataclasses.replace(
                 result,
                 metrics={"read_s": read_s, **result.metrics},
-                warnings=tuple(dict.fromkeys([*warnings, *result.warnings])),
+                warnings=(*read_warnings, *result.warnings),
             )
             contents = result_files(
                 result, item.view, inputs=_inputs(scene, item.view), with_preview=with_preview
@@ -68,6 +74,7 @@ def reconstruct_scene(
             directory = output / item.folder
             write_files(directory, contents)
             yield WrittenObject(result, directory)
+            warnings[:] = read_warnings
             started = time.perf_counter()
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files written whole or not at all: a temporary name first, then a rename."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Mapping
@@ -47,6 +48,8 @@ def write_files(directory: Path, contents: Mapping[str, bytes]) -> None:
         made = _make_directory(directory)
         for name, content in contents.items():
             current = directory / name
+            if current.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             staged[_stage(current, content, staged)] = current
         for temporary, current in list(staged.items()):
             os.replace(temporary, current)

@@ -156,15 +156,25 @@ def _draw_triad(tile: Image.Image, R_object_camera: np.ndarray) -> None:
     tile.paste(canvas, (-4, tile.height - box + 4), canvas)
 
 
-def _draw_scale_bar(
-    draw: ImageDraw.ImageDraw, mesh: Mesh, viewpoint: Viewpoint, size: int
-) -> None:
-    """A bar of a round length, right at the bottom, true at the depth of the mesh's centre."""
+def scale_bar(mesh: Mesh, viewpoint: Viewpoint, size: int) -> tuple[float, float]:
+    """Round length [mm] and drawn length [px] of a bar at the depth of the mesh's centre.
+
+    Args:
+        mesh: In metres.
+        viewpoint: Where the picture is taken from.
+        size: Side of the picture [px]; the bar is at most 0.36 of it.
+    """
     centre = 0.5 * (mesh.vertices.min(0) + mesh.vertices.max(0))
     distance = float((centre - viewpoint.T_mesh_camera[:3, 3]) @ viewpoint.T_mesh_camera[:3, 2])
     pixels_per_mm = 0.5 * size / (distance * viewpoint.tan_half_fov) / 1000
     length_mm = round_length(0.36 * size / pixels_per_mm)
-    length = length_mm * pixels_per_mm
+    return length_mm, length_mm * pixels_per_mm
+
+
+def _draw_scale_bar(
+    draw: ImageDraw.ImageDraw, mesh: Mesh, viewpoint: Viewpoint, size: int
+) -> None:
+    length_mm, length = scale_bar(mesh, viewpoint, size)
     right, y = size - 12, size - 12
     for stroke, width in (((255, 255, 255), 5), (_INK, 2)):
         draw.line([(right - length, y), (right, y)], fill=stroke, width=width)

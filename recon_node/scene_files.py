@@ -154,7 +154,7 @@ def _plain_scenes(folder: Path) -> list[Scene]:
         if image.suffix.lower() not in IMAGE_SUFFIXES or is_side_file:
             continue
         mask = _first_file(_beside(image, "_mask", IMAGE_SUFFIXES))
-        if mask is None and load_image(image).alpha is None:
+        if mask is None and not _has_alpha(image):
             _logger.warning(
                 "%s is left out: it has no %s_mask.png and no transparency", image, image.stem
             )
@@ -200,6 +200,13 @@ def _evaluation_scenes(folder: Path, cameras: Path) -> list[Scene]:
             )
         )
     return scenes
+
+
+def _has_alpha(image: Path) -> bool:
+    try:
+        return load_image(image).alpha is not None
+    except InvalidInputError:
+        return False
 
 
 def _beside(image: Path, ending: str, suffixes: tuple[str, ...]) -> list[Path]:
