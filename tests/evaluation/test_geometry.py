@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Distances and volumes against closed forms."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -136,3 +139,16 @@ def test_wall_thickness_of_a_plate(make_box, rng):
 def test_occupancy_of_other_length_is_refused():
     with pytest.raises(InvalidInputError, match="as many flags"):
         OccupancySamples(np.zeros((3, 3)), np.zeros(2, bool))
+
+
+def test_without_scipy_the_extra_to_install_is_named(tmp_path):
+    code = (
+        "import sys; sys.modules['scipy'] = None\n"
+        "from recon_node.engines.errors import MissingPackageError\n"
+        "try:\n"
+        "    import recon_node.evaluation.protocol\n"
+        "except MissingPackageError as error:\n"
+        "    print(error)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert 'pip install "recon[evaluation]"' in run.stdout
