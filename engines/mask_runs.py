@@ -81,7 +81,7 @@ class MaskRuns:
         """The runs as a bool mask of that (H, W)."""
         changes = np.zeros((shape[0], shape[1] + 1), dtype=np.int8)
         changes[self.row, self.start] = 1
-        changes[self.row, self.end] -= 1
+        changes[self.row, self.end] = -1
         return np.cumsum(changes, axis=1, dtype=np.int8)[:, :-1].astype(bool)
 
     def corners(self) -> np.ndarray:

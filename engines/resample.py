@@ -120,14 +120,15 @@ def _padded_means(image: np.ndarray, mask: np.ndarray, block_x: int, block_y: in
     """
     height, width = mask.shape
     rows, columns = -(-height // block_y), -(-width // block_x)
-    filled_y = np.minimum(height - np.arange(rows) * block_y, block_y).astype(np.float32)
-    filled_x = np.minimum(width - np.arange(columns) * block_x, block_x).astype(np.float32)
-    means = np.empty((rows + 2, columns + 2, 4), dtype=np.float32)
+    means = np.zeros((rows + 2, columns + 2, 4), dtype=np.float32)
     inner = means[1:-1, 1:-1]
     inner[..., :3] = _block_sums(image, block_x, block_y)
-    inner[..., :3] /= filled_y[:, None, None] * filled_x[:, None]
     inner[..., 3:] = _block_sums(mask[..., None].view(np.uint8), block_x, block_y)
-    inner[..., 3] /= block_x * block_y
+    if block_x > 1 or block_y > 1:
+        means /= block_x * block_y
+        # Blocks cut short have fewer colours to average, and no mask in what is missing.
+        inner[-1, :, :3] *= block_y / (height - (rows - 1) * block_y)
+        inner[:, -1, :3] *= block_x / (width - (columns - 1) * block_x)
     means[[0, -1]] = means[[1, -2]]
     means[:, [0, -1]] = means[:, [1, -2]]
     for rim in (means[0], means[-1], means[:, 0], means[:, -1]):

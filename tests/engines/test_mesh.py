@@ -36,6 +36,13 @@ def test_a_box_has_the_volume_area_and_extents_of_a_box():
     assert mesh.is_watertight
 
 
+def test_volumes_do_not_depend_on_the_place_even_of_an_open_mesh():
+    shape = box()
+    vertices, faces = shape.vertices.astype(np.float32), shape.faces.astype(np.int32)[1:]
+    here, there = Mesh(vertices, faces), Mesh(vertices + np.float32(64), faces)
+    np.testing.assert_allclose(here.face_volumes(), there.face_volumes(), atol=1e-9)
+
+
 def test_extents_leave_out_vertices_without_a_face():
     shape = box((1, 1, 1))
     vertices = np.vstack([shape.vertices, [[9, 9, 9]]]).astype(np.float32)
@@ -79,9 +86,10 @@ def test_a_flipped_face_a_double_face_and_a_degenerate_face_are_not_closed():
     flipped = faces.copy()
     flipped[0] = flipped[0, ::-1]
     double = np.vstack([faces, faces])
-    degenerate = np.vstack([faces, [[0, 0, 1]]]).astype(np.int32)
-    for broken in (flipped, double, degenerate):
+    for broken in (flipped, double):
         assert not Mesh(vertices, broken).is_watertight
+    apart = np.vstack([faces, [[8, 8, 9]]]).astype(np.int32)
+    assert not Mesh(np.vstack([vertices, vertices[:2]]), apart).is_watertight
 
 
 def test_transformed_moves_points_and_scales_sigma():

@@ -70,6 +70,14 @@ def test_coverage_keeps_the_area(scale):
     assert coverage.sum() * scale**2 == pytest.approx(mask.sum(), rel=0.01)
 
 
+@pytest.mark.parametrize("scale", [0.3, 1.0, 2.5, 4.4, 7.0])
+def test_inside_the_image_nothing_ends_at_the_border_of_the_target(scale):
+    image, mask = np.full((300, 300, 3), 50, np.uint8), np.ones((300, 300), bool)
+    seen, coverage = resample(image, mask, scaling(scale, x=30.3, y=40.6), 32)
+    assert (seen == 50).all()
+    np.testing.assert_allclose(coverage, 1, atol=1e-6)
+
+
 def test_beyond_the_image_its_edge_goes_on_and_the_mask_ends(rng):
     image, mask = picture(rng, 16, 16), np.ones((16, 16), bool)
     seen, coverage = resample(image, mask, scaling(1, x=-8, y=-8), 32)
