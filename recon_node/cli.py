@@ -60,7 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG if args.debug else logging.WARNING)
     try:
-        return args.run(args)
+        code = args.run(args)
+        sys.stdout.flush()  # here, where a reader that went away is still caught
+        return code
     except KeyboardInterrupt:
         return _fail("interrupted", EXIT_INTERRUPTED, debug=args.debug)
     except BrokenPipeError:

@@ -6,7 +6,8 @@ import io
 import json
 from pathlib import Path
 
-from recon_node.progress import terminal_progress
+from recon_node.engine_options import add_engine_options, engine_of
+from recon_node.terminal import print_table, terminal_progress
 
 _EXAMPLES = """\
 examples:
@@ -30,16 +31,7 @@ def add_parser(subparsers, parents: list[argparse.ArgumentParser]) -> argparse.A
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("directory", metavar="DIR", type=Path, help="folder of object folders")
-    parser.add_argument(
-        "-e", "--engine", default="compact", help="compact or hull (default: %(default)s)"
-    )
-    parser.add_argument(
-        "-b",
-        "--backend",
-        default="onnxruntime",
-        help="what runs the network (default: %(default)s)",
-    )
-    parser.add_argument("--weights", type=Path, help="weights other than those of the package")
+    add_engine_options(parser)
     parser.add_argument(
         "--pictures",
         choices=("plain", "clutter", "both"),
@@ -54,16 +46,13 @@ def add_parser(subparsers, parents: list[argparse.ArgumentParser]) -> argparse.A
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0; an engine's failures are rows of the report."""
-    from rich.console import Console
-
-    from recon_node.engines import load_engine
     from recon_node.evaluation.protocol import PICTURE_CHOICES, evaluate
     from recon_node.output_files import require_writable, write_files
 
     for path in (args.json, args.worst):
         if path is not None:
             require_writable(path.parent)
-    engine = load_engine(args.engine, backend=args.backend, weights=args.weights)
+    engine = engine_of(args)
     with terminal_progress() as progress:
         task = progress.add_task(f"evaluating {engine.name}", total=None)
         report = evaluate(
@@ -82,5 +71,5 @@ def run(args: argparse.Namespace) -> int:
         encoded = io.BytesIO()
         draw_worst(report, engine).save(encoded, format="PNG")
         write_files(args.worst.parent, {args.worst.name: encoded.getvalue()})
-    Console().print(report.table())
+    print_table(report.table())
     return 0

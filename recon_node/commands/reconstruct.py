@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recon_node.progress import terminal_progress
+from recon_node.engine_options import add_engine_options, engine_of
+from recon_node.terminal import print_table, terminal_progress
 
 if TYPE_CHECKING:
     from recon_node.offline import WrittenObject
@@ -44,6 +45,21 @@ def add_parser(subparsers, parents: list[argparse.ArgumentParser]) -> argparse.A
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("image", metavar="IMAGE", type=Path, help="picture, or a folder of them")
+    _add_input_options(parser)
+    add_engine_options(parser)
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("out"),
+        metavar="DIR",
+        help="where the files go (default: %(default)s)",
+    )
+    parser.add_argument("--no-preview", action="store_true", help="do not draw preview.png")
+    return parser
+
+
+def _add_input_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-m",
         "--mask",
@@ -81,31 +97,10 @@ def add_parser(subparsers, parents: list[argparse.ArgumentParser]) -> argparse.A
         type=Path,
         help="ROS camera_info YAML, or JSON {width, height, K} (default: 60 degrees wide)",
     )
-    parser.add_argument(
-        "-e", "--engine", default="compact", help="compact or hull (default: %(default)s)"
-    )
-    parser.add_argument(
-        "-b",
-        "--backend",
-        default="onnxruntime",
-        help="what runs the network (default: %(default)s)",
-    )
-    parser.add_argument("--weights", type=Path, help="weights other than those of the package")
-    parser.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        default=Path("out"),
-        metavar="DIR",
-        help="where the files go (default: %(default)s)",
-    )
-    parser.add_argument("--no-preview", action="store_true", help="do not draw preview.png")
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit code; where a scene of a folder fails the others still run, and the code is 2."""
-    from recon_node.engines import load_engine
     from recon_node.engines.errors import ReconstructionError
     from recon_node.mask_files import MaskKind
     from recon_node.offline import reconstruct_scene
@@ -117,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
     written, failures = [], []
     with terminal_progress() as progress:
         task = progress.add_task(f"loading {args.engine}", total=len(scenes))
-        engine = load_engine(args.engine, backend=args.backend, weights=args.weights)
+        engine = engine_of(args)
         for scene in scenes:
             progress.update(task, description=scene.name)
             try:
@@ -174,7 +169,6 @@ def _scenes(args: argparse.Namespace) -> list["Scene"]:
 
 
 def _print_summary(written: list["WrittenObject"]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from recon_node.result_description import describe_maker, describe_size
@@ -191,5 +185,4 @@ def _print_summary(written: list["WrittenObject"]) -> None:
             "" if seconds is None else f"{1000 * seconds:.0f} ms",
             str(item.directory),
         )
-    # Wider than any terminal: a long path wraps there, but is never cut.
-    Console(width=1000).print(table)
+    print_table(table)

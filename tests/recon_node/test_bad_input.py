@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from recon_node.engines.lrm.networks import WEIGHTS_FILE
+
 
 def save_image(path, pixels):
     """The path, after the pixels were written there."""
@@ -152,6 +154,33 @@ def test_one_pixel(recon, tmp_path):
 def test_bad_option(options, message, ball, recon):
     """Name the option, its value and what is allowed."""
     assert_fails(recon(*ball.command(**options)), ball.path("out"), message)
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime", "torch"])
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (None, "is missing"),
+        (b"", "is not a safetensors file"),
+        (b"no weights at all, but text of some length", "is not a safetensors file"),
+        ((2).to_bytes(8, "little") + b"{}tail", "it is truncated or corrupt"),
+    ],
+)
+def test_bad_weights(backend, content, message, ball, recon, tmp_path):
+    """Name the weights file, and what to do, where it is missing or corrupt."""
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    if content is not None:
+        (weights / WEIGHTS_FILE).write_bytes(content)
+    run = recon(*ball.command(engine="compact", backend=backend, weights=weights))
+    assert_fails(run, ball.path("out"), message)
+    assert str(weights / WEIGHTS_FILE) in run.errors[0]
+
+
+def test_unknown_backend(ball, recon):
+    """List the backends, the nearest first in mind."""
+    run = recon(*ball.command(engine="compact", backend="onnx"))
+    assert_fails(run, ball.path("out"), "unknown backend 'onnx'; known: onnxruntime, torch")
 
 
 @pytest.mark.parametrize("option", ["mask", "depth"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The progress bar of the command line."""
+"""What the command line shows beside plain lines: a progress bar, and tables."""
 
 from rich.console import Console
 from rich.progress import (
@@ -11,6 +11,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
 
 def terminal_progress() -> Progress:
@@ -27,3 +28,12 @@ def terminal_progress() -> Progress:
         transient=True,
         disable=not console.is_terminal,
     )
+
+
+def print_table(table: Table) -> None:
+    """Prints a table on stdout; long paths wrap in a terminal, but are never cut."""
+    console = Console(width=1000)
+    # Printed by us, because rich leaves the process where the reader of stdout went away.
+    with console.capture() as capture:
+        console.print(table)
+    print(capture.get(), end="")
