@@ -53,7 +53,7 @@ class _Samples:
         self.spacing = 2.0 / resolution
         self.slope = lipschitz * self.spacing
         self.margin = margin
-        self.side = side
+        self.shape = (side, side, side)
         self.values = np.zeros(side**3, np.float32)
         self.evaluated = np.zeros(side**3, bool)
         self.query_count = 0
@@ -95,9 +95,13 @@ class _Samples:
         """Ask the field for its values at points, flat indices i32 (N,)."""
         if len(points) == 0:
             return
-        plane, k = np.divmod(points, self._strides[1])
-        i, j = np.divmod(plane, self._strides[1])
-        positions = np.stack([self._axis[i], self._axis[j], self._axis[k]], axis=1)
+        side = self._strides[1]
+        column = points // side
+        i = column // side
+        index = (i, column - i * side, points - column * side)
+        positions = np.empty((len(points), 3), np.float32)
+        for axis in range(3):
+            positions[:, axis] = self._axis[index[axis]]
         field = np.asarray(self._sdf(positions), np.float32)
         if field.shape != (len(points),) or not np.isfinite(field).all():
             raise ReconstructionError(
@@ -106,8 +110,8 @@ class _Samples:
             )
         # The field is cut by a cube half a sample smaller, which closes surfaces that leave it.
         # The cut is as steep as the field may be, so bounds hold for both.
-        cut = np.maximum(np.maximum(self._cut[i], self._cut[j]), self._cut[k])
-        field = np.maximum(field, cut)
+        for axis in range(3):
+            field = np.maximum(field, self._cut[index[axis]])
         field[field == 0.0] = np.finfo(np.float32).tiny
         self.values[points] = field
         self.evaluated[points] = True
@@ -128,19 +132,31 @@ class _Samples:
         self.values[points[settled]] = bound[settled]
         return points[~settled]
 
-    def estimated_ends(self, cells: np.ndarray) -> np.ndarray:
-        """Ends not evaluated, i32 (N,), of the edges with a change of sign at cells' first corners.
+    def sharpen(self, cells: np.ndarray) -> bool:
+        """Whether signs turned out wrong when the ends of crossed edges were evaluated.
+
+        Surface vertices are interpolated from these ends, and bounds would misplace them. A wrong
+        sign, possible where the field is steeper than assumed, opens other edges to check.
 
         Args:
-            cells: flat indices of first corners, i32 (M,).
+            cells: flat indices of first corners, i32 (M,); their edges from there are looked at.
         """
-        crossed = []
+        ends = []
         for stride in self._strides:
-            start, end = cells, cells + stride
-            changes = (self.values[start] > 0) != (self.values[end] > 0)
-            crossed += [start[changes], end[changes]]
-        ends = np.concatenate(crossed)
-        return np.unique(ends[~self.evaluated[ends]])
+            crossed = (self.values[cells] > 0) != (self.values[cells + stride] > 0)
+            ends += [cells[crossed], cells[crossed] + stride]
+        ends = np.concatenate(ends)
+        any_wrong = False
+        while len(ends):
+            ends = np.unique(ends[~self.evaluated[ends]])
+            expected = self.values[ends] > 0
+            self.evaluate(ends)
+            wrong = ends[(self.values[ends] > 0) != expected]
+            any_wrong |= len(wrong) > 0
+            beside = wrong[:, None] + self.offset(_AXES)
+            opposite = (self.values[beside] > 0) != (self.values[wrong] > 0)[:, None]
+            ends = beside[opposite & (self.values[beside] != 0)]
+        return any_wrong
 
 
 def _crossable(samples: _Samples, cells: np.ndarray, step: int) -> np.ndarray:
@@ -243,11 +259,9 @@ def _crossed_cells(samples: _Samples, cells: np.ndarray) -> np.ndarray:
         first = (lattice[np.flatnonzero(cells)][:, None] + samples.offset(_CUBE)).ravel()
         lowest, highest = samples.extrema(first, _CUBE)
         crossed = np.sort(first[(lowest < 0) & (highest > 0)])
-        ends = samples.estimated_ends(crossed)
-        expected = samples.values[ends] > 0
-        samples.evaluate(ends)
+        any_wrong = samples.sharpen(crossed)
         entered = _entered(samples, cells, 2)
-        if not entered.any() and np.array_equal(expected, samples.values[ends] > 0):
+        if not any_wrong and not entered.any():
             return crossed
         cells = cells | entered
         points = np.unique(lattice[np.flatnonzero(entered)][:, None] + samples.offset(within))
@@ -306,7 +320,7 @@ def extract_isosurface(
             "'hull'"
         )
     vertices, faces = marching_cubes(
-        samples.values.reshape((samples.side,) * 3),
+        samples.values.reshape(samples.shape),
         cells=cells,
         origin=(-1.0 - samples.margin * samples.spacing,) * 3,
         spacing=samples.spacing,

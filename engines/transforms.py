@@ -234,6 +234,12 @@ class Similarity:
             self.scale * (self.R @ other.t) + self.t,
         )
 
+    def rigid(self) -> np.ndarray:
+        """Rotation and translation without the scale, f64 (4, 4): b's axes and origin in a."""
+        T_a_b = np.eye(4)
+        T_a_b[:3, :3], T_a_b[:3, 3] = self.R, self.t
+        return T_a_b
+
     def matrix(self) -> np.ndarray:
         """The same map as f64 (4, 4): `[[scale R, t], [0, 1]]`."""
         M = np.eye(4)

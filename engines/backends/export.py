@@ -106,6 +106,8 @@ def _point_into_weights(graph: onnx.ModelProto, prefix: str, weights: Path) -> N
         initializer.CopyFrom(stored)
         casts.append(helper.make_node("Cast", [stored.name], [name], to=TensorProto.FLOAT))
     nodes = [*casts, *graph.graph.node]
+    for node in nodes:
+        del node.metadata_props[:]  # torch's stack traces, ten times the graph
     del graph.graph.node[:]
     graph.graph.node.extend(nodes)
     graph.metadata_props.add(key=DIGEST_KEY, value=hashlib.sha256(content).hexdigest())

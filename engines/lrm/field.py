@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The field that the compact model saw in a crop: points to signed distance and colour."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from recon_node.engines.backends.backend import Backend
+from recon_node.engines.crop import Crop
+
+CHUNK = 16384
+
+
+def network_input(crop: Crop) -> dict[str, np.ndarray]:
+    """The encoder's inputs for a crop: `crop` f32 (1, 6, S, S) and `tan_half_fov` f32 (1,).
+
+    Channels: sRGB in [0, 1], mask, canonical depth (0 where unknown), depth known.
+    """
+    depth = np.full(crop.mask.shape, np.nan, np.float32) if crop.depth is None else crop.depth
+    known = np.isfinite(depth)
+    channels = [
+        *np.moveaxis(crop.image.astype(np.float32) / 255.0, -1, 0),
+        crop.mask,
+        np.where(known, depth, 0.0),
+        known,
+    ]
+    return {
+        "crop": np.stack(channels)[None].astype(np.float32),
+        "tan_half_fov": np.array([crop.tan_half_fov], np.float32),
+    }
+
+
+class CompactField:
+    """Signed distance and colour at canonical points.
+
+    Args:
+        decoder: Runs the decoder network.
+        inputs: Of the encoder, as `network_input` makes them.
+        planes: Outputs of the encoder for them.
+    """
+
+    def __init__(
+        self,
+        decoder: Backend,
+        inputs: Mapping[str, np.ndarray],
+        planes: Mapping[str, np.ndarray],
+    ):
+        self._decoder = decoder
+        self._fixed = {**inputs, **planes}
+
+    def sdf(self, points: np.ndarray) -> np.ndarray:
+        """Signed distance, f32 (N,), negative inside, at canonical points f32 (N, 3)."""
+        return self._ask(points, "sdf")
+
+    def colours(self, points: np.ndarray) -> np.ndarray:
+        """sRGB in [0, 1], f32 (N, 3), at canonical points f32 (N, 3)."""
+        return self._ask(points, "colours")
+
+    def _ask(self, points: np.ndarray, port: str) -> np.ndarray:
+        points = np.ascontiguousarray(points, np.float32)
+        pieces = [
+            self._decoder.run({**self._fixed, "points": points[None, start : start + CHUNK]})[port]
+            for start in range(0, len(points), CHUNK)
+        ]
+        return np.concatenate(pieces, axis=1)[0]
