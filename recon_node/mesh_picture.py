@@ -14,7 +14,8 @@ _CLAY = np.array([0.56, 0.54, 0.52], np.float32)  # linear; for meshes without c
 _SEAM = np.array([0.9, 0.32, 0.02], np.float32)  # linear; border of the seen surface
 _KEY_LIGHT = np.array([-0.45, -0.65, -0.62], np.float32)  # towards the light, camera axes
 _CREASE_COSINE = 0.85  # beyond about 32 degrees an edge is drawn sharp
-_OCCLUSION_RAYS = 12
+_OCCLUSION_RAYS = 240_000  # in all
+_OCCLUSION_RAYS_EACH = (5, 12)  # of a vertex: at least, at most
 _SMOOTHING_ROUNDS = 12
 _SUBPIXELS = np.array(
     [[-0.375, -0.125], [0.125, -0.375], [0.375, 0.125], [-0.125, 0.375]], np.float32
@@ -152,7 +153,7 @@ class MeshPicture:
         """Share of the sky that each vertex sees nearby, f32 (V,): ambient occlusion."""
         normals = self._vertex_normals
         lifted = self._mesh.vertices + 1e-3 * self._extent * normals
-        directions = _sphere_points(_OCCLUSION_RAYS)
+        directions = _sphere_points(np.clip(_OCCLUSION_RAYS // len(normals), *_OCCLUSION_RAYS_EACH))
         reach = 0.15 * self._extent
         openness = np.zeros(len(normals), np.float32)
         for direction in directions:

@@ -21,7 +21,7 @@ _INPUT = 2 * TILE + _GAP
 
 _PAPER, _INK, _FAINT_INK = (250, 250, 251), (32, 36, 43), (108, 114, 124)
 _TILE_TOP, _TILE_BOTTOM = (240, 242, 245), (211, 215, 221)
-_OUTLINE = (255, 51, 119)
+_OUTLINE, _SEAM = (255, 51, 119), (243, 153, 40)
 _AXIS_COLORS = ((214, 48, 49), (39, 150, 62), (41, 98, 214))
 _PROVENANCE_COLORS = {
     Provenance.SEEN_TWICE: (20, 120, 110),
@@ -242,3 +242,6 @@ def _write_footer(
         draw.rectangle((x, middle + 6, x + 10, middle + 16), fill=color)
         draw.text((x + 16, middle + 11), text, fill=_FAINT_INK, font=small, anchor="lm")
         x += 34 + draw.textlength(text, font=small)
+    if len(captions) > 1:
+        draw.line((x, middle + 11, x + 14, middle + 11), fill=_SEAM, width=3)
+        draw.text((x + 20, middle + 11), "border", fill=_FAINT_INK, font=small, anchor="lm")
