@@ -17,51 +17,12 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
-from recon_node.engines.errors import InvalidInputError
-from recon_node.engines.lrm.model import CompactConfig, CompactLRM
+from recon_node.engines.lrm.model import CompactLRM
+from recon_node.training.checkpoint import Checkpoint
+from recon_node.training.options import TrainingOptions
 from recon_node.training.samples import Sample, SampleOptions, SampleSource, SampleStream
 
-CHECKPOINT = "checkpoint.pt"
 _CLAMP = 0.1
-
-
-@dataclass(frozen=True)
-class TrainingOptions:
-    """How to train.
-
-    Attributes:
-        steps: Optimiser steps in all, a resumed run's earlier ones counted.
-        batch: Samples of a step on each device.
-        learning_rate: Peak, after `warmup` steps.
-        warmup: Steps of linear rise.
-        cooldown: Last steps, over which the rate falls linearly to a twentieth (Hägele 2024);
-            with 0 the rate stays, for runs that will be continued.
-        average: Decay of the averaged weights, the ones that are kept.
-        sharpness: Half sizes of the cube per unit of occupancy logit.
-        workers: Processes that render beside the trainer; 0 renders in it.
-        devices: Processes that train together.
-        precision: Lightning Fabric's name; bf16-mixed where the processor has it.
-        validate_every: Steps between validations and checkpoints.
-        seed: Of the weights and of the samples.
-    """
-
-    steps: int = 100_000
-    batch: int = 16
-    learning_rate: float = 1.0e-3
-    warmup: int = 200
-    cooldown: int = 0
-    average: float = 0.999
-    sharpness: float = 0.02
-    workers: int = 0
-    devices: int = 1
-    precision: str = "32-true"
-    validate_every: int = 250
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "batch", "devices", "validate_every", "warmup"):
-            if getattr(self, name) < 1:
-                raise InvalidInputError(f"{name} is {getattr(self, name)}; it must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -158,7 +119,7 @@ class Trainer:
         )
         self.fabric.launch()
         self.fabric.seed_everything(options.seed)
-        model = CompactLRM(CompactConfig()).to(memory_format=torch.channels_last)
+        model = CompactLRM().to(memory_format=torch.channels_last)
         optimizer = torch.optim.AdamW(
             model.parameters(), lr=options.learning_rate, betas=(0.9, 0.98), weight_decay=0.02
         )
@@ -166,7 +127,8 @@ class Trainer:
         self.averaged.to(self.fabric.device)
         self.model, self.optimizer = self.fabric.setup(model, optimizer)
         self.step = 0
-        if (out / CHECKPOINT).is_file():
+        self._checkpoint = Checkpoint(out / "checkpoint.pt")
+        if self._checkpoint.exists():
             self._restore()
         self._source = SampleSource(data, samples)
         self._validation = validation
@@ -248,20 +210,19 @@ class Trainer:
     def _save(self) -> None:
         if self.fabric.global_rank > 0:
             return
-        state = {
-            "step": self.step,
-            "model": self.model.module.state_dict(),
-            "averaged": self.averaged.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "options": asdict(self.options),
-            "samples": asdict(self.sample_options),
-        }
-        unfinished = self.out / (CHECKPOINT + ".part")
-        torch.save(state, unfinished)
-        unfinished.replace(self.out / CHECKPOINT)
+        self._checkpoint.save(
+            {
+                "step": self.step,
+                "model": self.model.module.state_dict(),
+                "averaged": self.averaged.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "options": asdict(self.options),
+                "samples": asdict(self.sample_options),
+            }
+        )
 
     def _restore(self) -> None:
-        state = torch.load(self.out / CHECKPOINT, map_location=self.fabric.device)
+        state = self._checkpoint.load()
         self.model.module.load_state_dict(state["model"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])

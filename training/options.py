@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How to train the compact model."""
+
+from dataclasses import dataclass
+
+from recon_node.engines.errors import InvalidInputError
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How to train.
+
+    Attributes:
+        steps: Optimiser steps in all, a resumed run's earlier ones counted.
+        batch: Samples of a step on each device.
+        learning_rate: Peak, after `warmup` steps.
+        warmup: Steps of linear rise.
+        cooldown: Last steps, over which the rate falls linearly to a twentieth (Hägele 2024);
+            with 0 the rate stays, for runs that will be continued.
+        average: Decay of the averaged weights, the ones that are kept.
+        sharpness: Half sizes of the cube per unit of occupancy logit.
+        workers: Processes that render beside the trainer; 0 renders in it.
+        devices: Processes that train together.
+        precision: Lightning Fabric's name; bf16-mixed where the processor has it.
+        validate_every: Steps between validations and checkpoints.
+        seed: Of the weights and of the samples.
+    """
+
+    steps: int = 100_000
+    batch: int = 16
+    learning_rate: float = 1.0e-3
+    warmup: int = 200
+    cooldown: int = 0
+    average: float = 0.999
+    sharpness: float = 0.02
+    workers: int = 0
+    devices: int = 1
+    precision: str = "32-true"
+    validate_every: int = 250
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "devices", "validate_every", "warmup"):
+            if getattr(self, name) < 1:
+                raise InvalidInputError(f"{name} is {getattr(self, name)}; it must be at least 1")
