@@ -290,8 +290,12 @@ def _sample_rows(plane: Tensor, uv: Tensor, *, mode: str) -> Tensor:
     corner = low.to(torch.int64)
     index = corner[:, 1] * side + corner[:, 0]
     right, down = weight[:, 0:1], weight[:, 1:2]
-    upper = torch.lerp(rows.index_select(0, index), rows.index_select(0, index + 1), right)
-    lower = torch.lerp(
-        rows.index_select(0, index + side), rows.index_select(0, index + side + 1), right
-    )
-    return torch.lerp(upper, lower, down)[None]
+    upper = _blend(rows.index_select(0, index), rows.index_select(0, index + 1), right)
+    index = index + side
+    lower = _blend(rows.index_select(0, index), rows.index_select(0, index + 1), right)
+    return _blend(upper, lower, down)[None]
+
+
+def _blend(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
+    """`torch.lerp`, which ONNX spells with five operators instead of three."""
+    return a + (b - a) * weight
