@@ -6,7 +6,10 @@ safetensors file (ONNX external data) and are cast to float32 when a session is 
 """
 
 import hashlib
-from collections.abc import Mapping
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import onnx
@@ -18,7 +21,7 @@ from torch import Tensor, nn
 from recon_node.engines.backends.onnxruntime_backend import DIGEST_KEY
 from recon_node.engines.lrm.model import CROP_CHANNELS, CompactLRM
 from recon_node.engines.lrm.networks import DECODER, ENCODER, WEIGHTS_FILE, Network
-from recon_node.engines.lrm.weights_file import read_layout
+from recon_node.engines.lrm.weights_file import TENSORS_DIGEST_KEY, read_layout
 
 OPSET = 18
 _MOST_POINTS = 1 << 24
@@ -38,7 +41,7 @@ def export_compact(model: CompactLRM, directory: Path, *, notes: Mapping[str, st
     rounded.load_state_dict({name: value.float() for name, value in state.items()})
     weights = directory / WEIGHTS_FILE
     unfinished = directory / (WEIGHTS_FILE + ".part")
-    safetensors.torch.save_file(state, unfinished, metadata=dict(notes))
+    unfinished.write_bytes(_serialized(state, notes, weights))
     unfinished.replace(weights)
     for network, arguments in _example_arguments(rounded).items():
         graph = _traced(getattr(rounded, network.name), network, arguments)
@@ -47,6 +50,14 @@ def export_compact(model: CompactLRM, directory: Path, *, notes: Mapping[str, st
         unfinished.write_bytes(graph.SerializeToString())
         unfinished.replace(directory / network.graph_file)
         onnx.checker.check_model(str(directory / network.graph_file), full_check=True)
+
+
+def _serialized(state: Mapping[str, Tensor], notes: Mapping[str, str], path: Path) -> bytes:
+    """The safetensors file, whose notes hold a digest of its tensors."""
+    bare = safetensors.torch.save(dict(state))
+    tensors = bare[read_layout(bare, path).start :]
+    digest = hashlib.sha256(tensors).hexdigest()
+    return safetensors.torch.save(dict(state), {**notes, TENSORS_DIGEST_KEY: digest})
 
 
 def _example_arguments(model: CompactLRM) -> dict[Network, tuple[Tensor, ...]]:
@@ -67,24 +78,39 @@ def _traced(
     """The module as an ONNX graph; every size is static but the number of points."""
     point_count = torch.export.Dim("point_count", min=2, max=_MOST_POINTS)
     dynamic = tuple({1: point_count} if port == "points" else None for port in network.inputs)
-    program = torch.onnx.export(
-        module,
-        arguments,
-        input_names=list(network.inputs),
-        output_names=list(network.outputs),
-        dynamic_shapes=dynamic,
-        opset_version=OPSET,
-        dynamo=True,
-        optimize=False,  # it would fold the weights into new constants
-        verbose=False,
-    )
+    with _without_remarks():
+        program = torch.onnx.export(
+            module,
+            arguments,
+            input_names=list(network.inputs),
+            output_names=list(network.outputs),
+            dynamic_shapes=dynamic,
+            opset_version=OPSET,
+            dynamo=True,
+            optimize=False,  # it would fold the weights into new constants
+            verbose=False,
+        )
     return program.model_proto
+
+
+@contextmanager
+def _without_remarks() -> Iterator[None]:
+    """Keeps back what torch's exporter says of itself: its deprecations, absent torchvision."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _point_into_weights(graph: onnx.ModelProto, prefix: str, weights: Path) -> None:
     """Replace the graph's weights by casts of the file's, and sign it with the file's digest."""
     content = weights.read_bytes()
-    spans, _ = read_layout(content, weights)
+    spans = read_layout(content, weights).spans
     casts = []
     for initializer in graph.graph.initializer:
         span = spans.get(prefix + initializer.name)

@@ -12,6 +12,7 @@ from recon_node.engines.lrm.networks import WEIGHTS_FILE, Network
 from recon_node.engines.lrm.weights_file import checked_weights
 
 torch = require_package("torch", extra="torch")
+safetensors = require_package("safetensors", extra="torch")
 safetensors_torch = require_package("safetensors.torch", extra="torch")
 model_module = importlib.import_module("recon_node.engines.lrm.model")
 
@@ -35,13 +36,15 @@ class TorchBackend:
         self._device = torch.device(device)
         with torch.device("meta"):
             model = model_module.CompactLRM()
-        stored = safetensors_torch.load_file(weights / WEIGHTS_FILE, device=device)
-        state = {name: tensor.float() for name, tensor in stored.items()}
-        wrong = sorted(set(state) ^ set(model.state_dict()))
+        state = _load_state(weights / WEIGHTS_FILE, self._device)
+        shapes = {name: tensor.shape for name, tensor in state.items()}
+        expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
+        wrong = sorted({name for name, _ in shapes.items() ^ expected.items()})
         if wrong:
             raise WeightsError(
-                f"{weights / WEIGHTS_FILE} is not a compact model: missing or unexpected "
-                f"{', '.join(wrong[:5])}{' …' if len(wrong) > 5 else ''}"
+                f"{weights / WEIGHTS_FILE} is not this compact model: missing, unexpected or of "
+                f"another shape are {', '.join(wrong[:5])}{' …' if len(wrong) > 5 else ''}; "
+                "fetch the weights of this version, or make them with `recon export`"
             )
         model.load_state_dict(state, assign=True)
         self._module = getattr(model.eval(), network.name)
@@ -59,3 +62,12 @@ class TorchBackend:
             port: tensor.cpu().numpy()
             for port, tensor in zip(self._network.outputs, outputs, strict=True)
         }
+
+
+def _load_state(path: Path, device: "torch.device") -> dict[str, "torch.Tensor"]:
+    """The weights by name, f32."""
+    try:
+        stored = safetensors_torch.load_file(path, device=str(device))
+    except safetensors.SafetensorError as error:
+        raise WeightsError(f"{path} is corrupt ({error}); fetch it again") from error
+    return {name: tensor.float() for name, tensor in stored.items()}

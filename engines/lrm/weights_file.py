@@ -3,19 +3,44 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from recon_node.engines.errors import WeightsError
 from recon_node.engines.lrm.networks import WEIGHTS_FILE
 
+TENSORS_DIGEST_KEY = "tensors_sha256"
+"""Under which the file's notes hold the SHA-256 of everything after its header."""
+
 _LENGTH_BYTES = 8
 
 
+@dataclass(frozen=True)
+class Layout:
+    """Where things lie in a safetensors file.
+
+    Attributes:
+        spans: First byte and last byte + 1 of each tensor.
+        start: First byte after the header.
+        notes: The header's metadata.
+    """
+
+    spans: Mapping[str, tuple[int, int]]
+    start: int
+    notes: Mapping[str, str]
+
+    @property
+    def end(self) -> int:
+        """Where the file ends."""
+        return max((last for _, last in self.spans.values()), default=self.start)
+
+
 def checked_weights(directory: Path) -> str:
-    """SHA-256 of the weights in the folder, after their layout was found whole.
+    """SHA-256 of the weights in the folder, after they were found whole.
 
     Raises:
-        WeightsError: The file is missing, truncated or not safetensors.
+        WeightsError: The file is missing, truncated, changed or not safetensors.
     """
     path = directory / WEIGHTS_FILE
     if not path.is_file():
@@ -24,17 +49,23 @@ def checked_weights(directory: Path) -> str:
             "--weights with their folder, or use --engine hull"
         )
     content = path.read_bytes()
-    _, end = read_layout(content, path)
-    if len(content) != end:
+    layout = read_layout(content, path)
+    if len(content) != layout.end:
         raise WeightsError(
-            f"{path} has {len(content)} bytes where its header promises {end}: it is truncated or "
-            "corrupt; fetch it again"
+            f"{path} has {len(content)} bytes where its header promises {layout.end}: it is "
+            "truncated or corrupt; fetch it again"
+        )
+    promised = layout.notes.get(TENSORS_DIGEST_KEY)
+    if promised and promised != hashlib.sha256(memoryview(content)[layout.start :]).hexdigest():
+        raise WeightsError(
+            f"{path} is corrupt: its tensors are not those that its header was written for; "
+            "fetch it again"
         )
     return hashlib.sha256(content).hexdigest()
 
 
-def read_layout(content: bytes, path: Path) -> tuple[dict[str, tuple[int, int]], int]:
-    """Where each tensor lies in the file (first byte, last byte + 1), and where the file ends.
+def read_layout(content: bytes, path: Path) -> Layout:
+    """Where the tensors lie in the file's content.
 
     Raises:
         WeightsError: The content is not safetensors.
@@ -42,13 +73,13 @@ def read_layout(content: bytes, path: Path) -> tuple[dict[str, tuple[int, int]],
     try:
         start = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")
         header = json.loads(content[_LENGTH_BYTES:start])
+        notes = dict(header.pop("__metadata__", {}))
         spans = {
             name: (start + entry["data_offsets"][0], start + entry["data_offsets"][1])
             for name, entry in header.items()
-            if name != "__metadata__"
         }
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise WeightsError(
             f"{path} is not a safetensors file ({error}); fetch it again"
         ) from error
-    return spans, max((last for _, last in spans.values()), default=start)
+    return Layout(spans, start, notes)
