@@ -6,10 +6,14 @@ import functools
 import numpy as np
 import warp as wp
 
-from recon_node.kernels.cube_cases import EDGES, triangle_table
+from recon_node.kernels.cube_cases import CORNERS, EDGES, triangle_table
 
 # Vertices keep this share of an edge away from its ends, so that no two of them ever coincide.
 _CLEARANCE = wp.constant(wp.float32(1.0e-3))
+# The corners of a block's first cell among its 3 x 3 x 3 samples, one bit each.
+_CELL_OF_BLOCK = wp.constant(
+    wp.int32(sum(1 << (9 * x + 3 * y + z) for x in (0, 1) for y in (0, 1) for z in (0, 1)))
+)
 
 
 @wp.func
@@ -42,6 +46,29 @@ def _closed_value(
             if k == 0 or k == shape[axis] - 1:
                 return wp.float32(0.0)
     return value
+
+
+@wp.kernel(enable_backward=False)
+def _block_kernel(
+    values: wp.array(dtype=wp.float32),
+    shape: wp.vec3i,
+    blocks: wp.array(dtype=wp.int32),
+    crossed: wp.array(dtype=wp.uint8),
+):
+    i = wp.tid()
+    inside = wp.int32(0)
+    for x in range(3):
+        for y in range(3):
+            for z in range(3):
+                if values[blocks[i] + (x * shape[1] + y) * shape[2] + z] < 0.0:
+                    inside = inside | (1 << (9 * x + 3 * y + z))
+    cells = wp.int32(0)
+    for cell in range(8):
+        first = 9 * (cell & 1) + 3 * ((cell >> 1) & 1) + (cell >> 2)
+        corners = (inside >> first) & _CELL_OF_BLOCK
+        if corners != 0 and corners != _CELL_OF_BLOCK:
+            cells = cells | (1 << cell)
+    crossed[i] = wp.uint8(cells)
 
 
 @wp.kernel(enable_backward=False)
@@ -139,6 +166,33 @@ def _device_table(device: str) -> tuple[wp.array, wp.array]:
     starts, edges = triangle_table()
     packed = np.array([4 * corner + axis for corner, axis in EDGES], np.int32)[edges.ravel()]
     return wp.array(starts, device=device), wp.array(packed, device=device)
+
+
+def crossed_cells(values: np.ndarray, blocks: np.ndarray, *, device: str = "cpu") -> np.ndarray:
+    """The cells in blocks of 2 x 2 x 2 with a change of sign, first corners i32 (N,) in order.
+
+    Args:
+        values: samples, negative inside, f32 (X, Y, Z).
+        blocks: flat indices into `values` of the first corners of the blocks, i32 (M,).
+        device: Warp device name.
+    """
+    crossed = wp.empty(len(blocks), dtype=wp.uint8, device=device)
+    wp.launch(
+        _block_kernel,
+        dim=len(blocks),
+        inputs=[
+            wp.array(values.ravel(), device=device, copy=False),
+            wp.vec3i(*values.shape),
+            wp.array(blocks, device=device, copy=False),
+        ],
+        outputs=[crossed],
+        device=device,
+    )
+    block, cell = np.nonzero(crossed.numpy()[:, None] >> np.arange(8, dtype=np.uint8) & 1)
+    offsets = np.array(CORNERS, np.int32) @ np.array(
+        [values.shape[1] * values.shape[2], values.shape[2], 1], np.int32
+    )
+    return np.sort(blocks[block] + offsets[cell])
 
 
 def marching_cubes(
