@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +17,27 @@ SignedDistance = Callable[[np.ndarray], np.ndarray]
 
 _CUBE = np.array(list(itertools.product((0, 1), repeat=3)), np.int32)  # (8, 3)
 _BLOCK = np.array(list(itertools.product((0, 1, 2), repeat=3)), np.int32)  # (27, 3)
-_SQUARE = np.array(list(itertools.product((0, 1, 2), repeat=2)), np.int32)  # (9, 2)
 _AXES = np.vstack([np.eye(3, dtype=np.int32), -np.eye(3, dtype=np.int32)])  # (6, 3)
+
+
+def _stencils() -> list[tuple[np.ndarray, np.ndarray]]:
+    """The points halfway between corners: centres of cells, middles of faces, middles of edges.
+
+    Returns:
+        For each of the three kinds, in units of half a cell: where its G points lie from a corner,
+        i32 (G, 3), and the steps from them to corners and to points of the kind before,
+        i32 (G, K, 3), of which the k-th is equally long for all G.
+    """
+    kinds = []
+    for shifted_axes in (3, 2, 1):
+        shifts = _CUBE[_CUBE.sum(axis=1) == shifted_axes]
+        corners = [np.unique(shift * (2 * _CUBE - 1), axis=0) for shift in shifts]
+        before = [_AXES[_AXES @ shift == 0] for shift in shifts]
+        kinds.append((shifts, np.concatenate([corners, before], axis=1)))
+    return kinds
+
+
+_STENCILS = _stencils()
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,27 +95,29 @@ class _Samples:
         return i * x + j * y + k * z + first
 
     def bounds(
-        self, points: np.ndarray, steps: np.ndarray, distances: np.ndarray
+        self, groups: Sequence[np.ndarray], steps: np.ndarray, distances: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper bounds of the field at points, f32 (N,) each, from known samples.
 
         f(p) ≥ f(q) - L |p - q| and f(p) ≤ f(q) + L |p - q|.
 
         Args:
-            points: flat indices, i32 (N,).
-            steps: from each point to the samples q, i32 (K, 3).
+            groups: flat indices of points, G arrays i32 of N in all.
+            steps: from the points of each group to their samples q, i32 (G, K, 3).
             distances: |p - q| [samples], (K,).
         """
         changes = (self.slope * distances).astype(np.float32)
-        return lattice_bounds(self.values, points, self.offset(steps), changes)
+        return lattice_bounds(self.values, groups, self.offset(steps), changes)
 
-    def extrema(self, points: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Lowest and highest known sample, f32 (N,) each, at steps (K, 3) from points."""
-        highest, lowest = self.bounds(points, steps, np.zeros(len(steps)))
+    def extrema(
+        self, groups: Sequence[np.ndarray], steps: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest known sample, f32 (N,) each; arguments as for `bounds`."""
+        highest, lowest = self.bounds(groups, steps, np.zeros(steps.shape[1]))
         return lowest, highest
 
     def offset(self, steps: np.ndarray) -> np.ndarray:
-        """Distances in flat order, i32 (K,), of steps (K, 3) along the axes."""
+        """Distances in flat order, i32 (…), of steps (…, 3) along the axes."""
         return (steps @ self._strides).astype(np.int32)
 
     def evaluate(self, points: np.ndarray) -> None:
@@ -122,15 +143,16 @@ class _Samples:
         self.evaluated[points] = True
         self.query_count += len(points)
 
-    def certify(self, points: np.ndarray, steps: np.ndarray, least: float) -> np.ndarray:
+    def certify(self, groups: Sequence[np.ndarray], steps: np.ndarray, least: float) -> np.ndarray:
         """Give points the bounds that known samples imply; returns the points not settled, i32.
 
         Args:
-            points: flat indices, i32 (N,).
-            steps: from each point to the samples to use, i32 (K, 3).
+            groups: as for `bounds`.
+            steps: as for `bounds`; the k-th is equally long in all groups.
             least: magnitude up to which a bound is not worth keeping [samples].
         """
-        lower, upper = self.bounds(points, steps, np.linalg.norm(steps, axis=1))
+        points = np.concatenate(groups)
+        lower, upper = self.bounds(groups, steps, np.linalg.norm(steps[0], axis=1))
         outside, inside = lower > self.slope * least, upper < -self.slope * least
         bound = np.where(outside, lower, upper)
         bound[outside == inside] = 0.0
@@ -178,7 +200,7 @@ def _crossable(samples: _Samples, cells: np.ndarray, step: int) -> np.ndarray:
     The surface misses a cell whose corners share a sign if all are farther from zero than the
     field can change on the way to the centre, or one is farther than there and back.
     """
-    lowest, highest = samples.extrema(cells, step * _CUBE)
+    lowest, highest = samples.extrema([cells], step * _CUBE[None])
     reach = np.float32(samples.slope * step * 0.75**0.5)
     outside = (lowest > 0) & ((lowest > reach) | (highest > 2 * reach))
     inside = (highest < 0) & ((highest < -reach) | (lowest < -2 * reach))
@@ -217,15 +239,12 @@ def _halve(samples: _Samples, cells: np.ndarray, step: int, least: float) -> Non
         least: as for `_Samples.certify`.
     """
     half = step // 2
-    for shifted_axes in (3, 2, 1):
-        unsettled = []
-        for shift in _CUBE[_CUBE.sum(axis=1) == shifted_axes]:
-            points = samples.points(_touched(cells, shift), step) + samples.offset(half * shift)
-            corners = np.unique(shift * (2 * _CUBE - 1), axis=0)
-            beside = _AXES[_AXES @ shift == 0]
-            steps = half * np.concatenate([corners, beside])
-            unsettled.append(samples.certify(points, steps, least))
-        samples.evaluate(np.concatenate(unsettled))
+    for shifts, steps in _STENCILS:
+        groups = [
+            samples.points(_touched(cells, shift), step) + samples.offset(half * shift)
+            for shift in shifts
+        ]
+        samples.evaluate(samples.certify(groups, half * steps, least))
 
 
 def _narrow(samples: _Samples, coarse: int, step: int) -> np.ndarray:
@@ -249,15 +268,15 @@ def _entered(samples: _Samples, chosen: np.ndarray, blocks: np.ndarray) -> np.nd
         chosen: whether a block of two samples a side is chosen, at its first corner, bool (S,).
         blocks: chosen blocks, flat indices of first corners, i32 (M,).
     """
-    entered = []
-    for axis in range(3):
-        face = np.insert(_SQUARE, axis, 0, axis=1)
-        for sign in (-1, 1):
-            beside = blocks + sign * samples.offset(2 * _AXES[axis])
-            left = ~chosen[beside]
-            lowest, highest = samples.extrema((beside if sign > 0 else blocks)[left], face)
-            entered.append(beside[left][(lowest < 0) & (highest > 0)])
-    return np.unique(np.concatenate(entered))
+    outside, faces = [], []
+    for axis in _AXES:
+        beside = blocks + samples.offset(2 * axis)
+        left = ~chosen[beside]
+        outside.append(beside[left])
+        faces.append(beside[left] if axis.sum() > 0 else blocks[left])
+    squares = np.array([_BLOCK[_BLOCK @ axis == 0] for axis in _AXES])
+    lowest, highest = samples.extrema(faces, squares)
+    return np.unique(np.concatenate(outside)[(lowest < 0) & (highest > 0)])
 
 
 def _crossed_cells(samples: _Samples, blocks: np.ndarray) -> np.ndarray:
