@@ -3,6 +3,7 @@
 
 import importlib.util
 import os
+from pathlib import Path
 
 # Before the first import of NumPy: threads make small work slower and sums depend on their number.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -44,3 +45,21 @@ def rng() -> np.random.Generator:
 def device(request: pytest.FixtureRequest) -> str:
     """The name of each device a kernel has to run on, in the spelling of Warp and torch."""
     return request.param
+
+
+@pytest.fixture(scope="session")
+def random_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of exported weights and graphs of a compact model that has learned nothing."""
+    import torch
+
+    from recon_node.engines.backends.export import export_compact
+    from recon_node.engines.lrm.model import CompactLRM
+
+    directory = tmp_path_factory.mktemp("random_weights")
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(20_260_101)
+        model = CompactLRM().eval()
+        for parameter in model.parameters():  # some start at zero, which would hide what follows
+            parameter += 0.02 * torch.randn_like(parameter)
+    export_compact(model, directory, notes={"step": "0"})
+    return directory

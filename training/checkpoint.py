@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from recon_node.engines.errors import WeightsError
+from recon_node.engines.errors import OutputError, WeightsError
 from recon_node.engines.lrm.model import CompactLRM
 
 
@@ -27,10 +27,23 @@ class Checkpoint:
         return self._path.is_file()
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Writes the state in place of the last one."""
+        """Writes the state in place of the last one.
+
+        Raises:
+            OutputError: It cannot be written; the last one is left.
+        """
         unfinished = self._path.with_name(self._path.name + ".part")
-        torch.save(dict(state), unfinished)
-        unfinished.replace(self._path)
+        try:
+            with unfinished.open("wb") as file:
+                torch.save(dict(state), file)
+            unfinished.replace(self._path)
+        except (OSError, RuntimeError) as error:  # torch's writer raises RuntimeError
+            if unfinished.is_file():
+                unfinished.unlink()
+            raise OutputError(
+                f"cannot write {self._path} ({_first_line(error)}); free the place and start the "
+                "run again, it goes on from its last checkpoint"
+            ) from error
 
     def load(self) -> dict[str, Any]:
         """The last saved state, on the CPU.
@@ -44,7 +57,7 @@ class Checkpoint:
             return torch.load(self._path, map_location="cpu", weights_only=True)
         except (UnpicklingError, RuntimeError, EOFError, ValueError) as error:
             raise WeightsError(
-                f"{self._path} is not a checkpoint or is corrupt ({str(error).splitlines()[0]}); "
+                f"{self._path} is not a checkpoint or is corrupt ({_first_line(error)}); "
                 "remove it to start the run again"
             ) from error
 
@@ -70,3 +83,7 @@ def averaged_model(path: Path) -> tuple[CompactLRM, dict[str, str]]:
     except (KeyError, TypeError, RuntimeError) as error:
         raise WeightsError(f"{path} is not a checkpoint of the compact model ({error})") from error
     return model, {name: str(value) for name, value in notes.items()}
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

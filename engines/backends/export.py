@@ -19,6 +19,7 @@ from onnx import TensorProto, helper
 from torch import Tensor, nn
 
 from recon_node.engines.backends.onnxruntime_backend import DIGEST_KEY
+from recon_node.engines.errors import OutputError
 from recon_node.engines.lrm.model import CROP_CHANNELS, CompactLRM
 from recon_node.engines.lrm.networks import DECODER, ENCODER, WEIGHTS_FILE, Network
 from recon_node.engines.lrm.weights_file import TENSORS_DIGEST_KEY, read_layout
@@ -34,22 +35,35 @@ def export_compact(model: CompactLRM, directory: Path, *, notes: Mapping[str, st
         model: The trained model.
         directory: Where `compact.safetensors`, `encoder.onnx` and `decoder.onnx` go.
         notes: Kept in the safetensors header, such as the step it was trained to.
+
+    Raises:
+        OutputError: A file cannot be written; the one that was there before is left.
     """
-    directory.mkdir(parents=True, exist_ok=True)
     state = {name: value.half().contiguous() for name, value in model.state_dict().items()}
     rounded = CompactLRM().eval()
     rounded.load_state_dict({name: value.float() for name, value in state.items()})
     weights = directory / WEIGHTS_FILE
-    unfinished = directory / (WEIGHTS_FILE + ".part")
-    unfinished.write_bytes(_serialized(state, notes, weights))
-    unfinished.replace(weights)
+    _write(weights, _serialized(state, notes, weights))
     for network, arguments in _example_arguments(rounded).items():
         graph = _traced(getattr(rounded, network.name), network, arguments)
         _point_into_weights(graph, f"{network.name}.", weights)
-        unfinished = directory / (network.graph_file + ".part")
-        unfinished.write_bytes(graph.SerializeToString())
-        unfinished.replace(directory / network.graph_file)
+        _write(directory / network.graph_file, graph.SerializeToString())
         onnx.checker.check_model(str(directory / network.graph_file), full_check=True)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Writes the file whole or not at all."""
+    unfinished = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+    except OSError as error:
+        if unfinished.is_file():
+            unfinished.unlink()
+        raise OutputError(
+            f"cannot write {path}: {error.strerror}; free the place, or choose another folder"
+        ) from error
 
 
 def _serialized(state: Mapping[str, Tensor], notes: Mapping[str, str], path: Path) -> bytes:

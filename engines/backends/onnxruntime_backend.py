@@ -13,7 +13,7 @@ from recon_node.engines.lrm.weights_file import checked_weights
 onnxruntime = require_package("onnxruntime", extra="gpu")
 
 DIGEST_KEY = "weights_sha256"
-_ONLY_ERRORS = 3
+_ONLY_FATAL = 4  # ONNX Runtime's level; what it raises is ours to tell
 
 
 class OnnxRuntimeBackend:
@@ -37,8 +37,14 @@ class OnnxRuntimeBackend:
                 f"{graph} is missing, so ONNX Runtime has no network to run; "
                 "make it with `recon export`, or use --backend torch"
             )
+        # Before the session: ONNX Runtime reads tensors from where the graph says they lie.
+        if digest.encode() not in graph.read_bytes():
+            raise WeightsError(
+                f"{graph} was exported for other weights than those beside it, or is corrupt; "
+                "export both together with `recon export`"
+            )
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = _ONLY_ERRORS
+        options.log_severity_level = _ONLY_FATAL
         try:
             self._session = onnxruntime.InferenceSession(
                 str(graph), options, providers=["CPUExecutionProvider"]
@@ -48,11 +54,11 @@ class OnnxRuntimeBackend:
                 f"ONNX Runtime cannot load {graph} ({_first_line(error)}); "
                 "make it again with `recon export`"
             ) from error
-        exported_for = self._session.get_modelmeta().custom_metadata_map.get(DIGEST_KEY)
-        if exported_for != digest:
+        ports = {port.name for port in (*self._session.get_inputs(), *self._session.get_outputs())}
+        if ports != {*network.inputs, *network.outputs}:
             raise WeightsError(
-                f"{graph} was exported for other weights than those beside it; "
-                "export both together with `recon export`"
+                f"{graph} is not the {network.name}: it has the ports {', '.join(sorted(ports))}; "
+                "make it again with `recon export`"
             )
         self._outputs = network.outputs
 
