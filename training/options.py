@@ -28,10 +28,10 @@ class TrainingOptions:
 
     steps: int = 100_000
     batch: int = 16
-    learning_rate: float = 1.0e-3
+    learning_rate: float = 7.0e-4
     warmup: int = 200
     cooldown: int = 0
-    average: float = 0.999
+    average: float = 0.998
     sharpness: float = 0.02
     workers: int = 0
     devices: int = 1

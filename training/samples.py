@@ -42,8 +42,14 @@ class Sample:
     colours: np.ndarray
 
     def thinned(self, count: int, rng: np.random.Generator) -> "Sample":
-        """The same crop with `count` of its points, mirrored left to right half of the time."""
-        chosen = rng.choice(len(self.points), count, replace=False)
+        """The same crop with `count` of its points, mirrored left to right half of the time.
+
+        The first half of the points comes evenly from the volume, the second from near the
+        surface.
+        """
+        near = rng.choice(NEAR_POINTS, count // 2, replace=False)
+        volume = rng.choice(np.arange(NEAR_POINTS, len(self.points)), count - len(near), False)
+        chosen = np.concatenate([volume, near])
         points, crop = self.points[chosen], self.crop
         if rng.uniform() < 0.5:
             crop = np.ascontiguousarray(crop[:, :, ::-1])
@@ -157,7 +163,7 @@ def _sample_points(
     r1, r2 = np.sqrt(rng.uniform(size=(NEAR_POINTS, 1))), rng.uniform(size=(NEAR_POINTS, 1))
     surface = (1 - r1) * a[face] + r1 * (1 - r2) * b[face] + r1 * r2 * c[face]
     surface = S_crop_canonical.inverse().apply(surface)
-    spread = rng.choice([0.01, 0.03, 0.1], (NEAR_POINTS, 1), p=[0.4, 0.4, 0.2])
+    spread = rng.choice([0.01, 0.03, 0.1], (NEAR_POINTS, 1), p=[0.3, 0.35, 0.35])
     surface += spread * rng.standard_normal((NEAR_POINTS, 3))
     pixels = np.argwhere(mask)[rng.integers(np.count_nonzero(mask), size=SILHOUETTE_POINTS), ::-1]
     uv = (pixels + rng.uniform(size=(SILHOUETTE_POINTS, 2))) * (2.0 / len(mask)) - 1.0
