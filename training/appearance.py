@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from recon_node.engines.errors import InvalidInputError
+
 _LINEAR = np.power(np.arange(256) / 255.0, 2.2).astype(np.float32)
 
 
@@ -102,9 +104,15 @@ class Appearance:
     """
 
     def __init__(self, data: Path):
-        with np.load(data / "textures.npz") as file:
+        textures, environments = data / "textures.npz", data / "envmaps_cc0.npz"
+        for required in (textures, environments):
+            if not required.is_file():
+                raise InvalidInputError(
+                    f"{required} does not exist; pass the folder that has it with --data"
+                )
+        with np.load(textures) as file:
             self._textures = file["rgb"]
-        with np.load(data / "envmaps_cc0.npz") as file:
+        with np.load(environments) as file:
             rgbe = file["rgbe"]
         exponent = rgbe[..., 3:].astype(np.float32) - 128
         radiance = rgbe[..., :3] / np.float32(255.0) * np.exp2(exponent)

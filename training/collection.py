@@ -77,6 +77,12 @@ class Collection:
         weights = np.array([FAVOURED.get(str(c), 0.6) for c in self._arrays["category"]])
         weights *= np.clip(solidity / _SOLID, 0.15, 1.0)
         chosen = [_is_held_out(str(name)) == held_out for name in self._arrays["name"]]
+        if not any(chosen):
+            raise InvalidInputError(
+                f"{path} has {len(chosen)} objects, none of them "
+                f"{'held out for validation' if held_out else 'to train on'} (one in 26 is held "
+                "out, by its name); add objects"
+            )
         self._probabilities = weights * chosen / (weights * chosen).sum()
 
     def __getitem__(self, index: int) -> TrainingObject:

@@ -52,7 +52,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Losses:
-    """The terms, scalars: occupancy, overlap of volumes, clamped distance, colour at the surface."""
+    """The terms, scalars: occupancy, overlap of volumes, clamped distance, surface colour."""
 
     occupancy: Tensor
     overlap: Tensor
@@ -189,7 +189,11 @@ class Trainer:
     def _batches(self) -> Iterator[Batch]:
         seed = self.options.seed + self.fabric.global_rank * 1_000_003
         stream = SampleStream(
-            self._source, self.sample_options, seed=seed, start=self.step * self.options.batch
+            self._source,
+            self.sample_options,
+            seed=seed,
+            start=self.step * self.options.batch,
+            batch=self.options.batch,
         )
         loader = DataLoader(
             stream,

@@ -11,6 +11,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from recon_node.engines import canonical
 from recon_node.engines.crop import CROP_SIZE
 from recon_node.engines.crop_depth import NEAREST_PERCENTILE
+from recon_node.engines.errors import InvalidInputError
 from recon_node.engines.transforms import Similarity
 from recon_node.training.appearance import Appearance, linear_to_srgb
 from recon_node.training.collection import Collection, sample_procedural, vary
@@ -85,6 +86,20 @@ class SampleOptions:
     points: int = 2048
     reuse: int = 4
     shuffle: int = 256
+
+    def __post_init__(self) -> None:
+        for name in ("procedural", "depth_dropped"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise InvalidInputError(
+                    f"{name} is {getattr(self, name)}; it is a share, from 0 to 1"
+                )
+        most = {"points": 2 * min(NEAR_POINTS, SILHOUETTE_POINTS + EVEN_POINTS)}
+        for name in ("points", "reuse", "shuffle"):
+            if not 1 <= getattr(self, name) <= most.get(name, np.inf):
+                raise InvalidInputError(
+                    f"{name} is {getattr(self, name)}; it must be at least 1"
+                    + (f" and at most {most[name]}" if name in most else "")
+                )
 
 
 class SampleSource:
@@ -177,34 +192,70 @@ def _sample_points(
 class SampleStream(IterableDataset):
     """Endless stream of samples from a place in the sequence of a seed.
 
-    Position p of the stream shows view p // reuse of its block in an order shuffled per block, so
-    a stream continued at p gives what an uninterrupted one would have.
+    A stream continued at p gives what an uninterrupted one would have, with as many workers.
 
     Args:
         source: Renders the views.
         options: As the source's.
         seed: Of the whole sequence.
-        start: Position to begin at.
+        start: Samples that were taken before, a multiple of `batch`.
+        batch: Samples that a loader takes from one worker in a row.
     """
 
-    def __init__(self, source: SampleSource, options: SampleOptions, *, seed: int, start: int = 0):
+    def __init__(
+        self,
+        source: SampleSource,
+        options: SampleOptions,
+        *,
+        seed: int,
+        start: int = 0,
+        batch: int = 1,
+    ):
         super().__init__()
-        self._source, self._options, self._seed, self._start = source, options, seed, start
+        self._source, self._options, self._seed = source, options, seed
+        self._start, self._batch = start, batch
 
     def __iter__(self) -> Iterator[Sample]:
-        worker = get_worker_info()
-        number, count = (worker.id, worker.num_workers) if worker else (0, 1)
-        views, block_length = self._options.shuffle, self._options.shuffle * self._options.reuse
-        block = self._start // block_length * count + number
-        skip = self._start % block_length
-        while True:
-            order = np.random.default_rng([self._seed, 1, block]).permutation(block_length)
-            rendered: dict[int, Sample] = {}
-            for position in order[skip:]:
-                view = int(position) % views
-                if view not in rendered:
-                    rng = np.random.default_rng([self._seed, 2, block * views + view])
-                    rendered[view] = self._source.sample(rng)
-                rng = np.random.default_rng([self._seed, 3, block * block_length + int(position)])
-                yield rendered[view].thinned(self._options.points, rng)
-            block, skip = block + count, 0
+        info = get_worker_info()
+        share = (info.id, info.num_workers) if info else (0, 1)
+        views = self._options.shuffle
+        current, rendered = -1, {}
+        for block, position in shuffled_places(
+            self._options, self._seed, self._start, self._batch, *share
+        ):
+            if block != current:
+                current, rendered = block, {}
+            view = block * views + position % views
+            if view not in rendered:
+                rng = np.random.default_rng([self._seed, 2, view])
+                rendered[view] = self._source.sample(rng)
+            number = block * views * self._options.reuse + position
+            rng = np.random.default_rng([self._seed, 3, number])
+            yield rendered[view].thinned(self._options.points, rng)
+
+
+def shuffled_places(
+    options: SampleOptions, seed: int, start: int, batch: int, worker: int, workers: int
+) -> Iterator[tuple[int, int]]:
+    """Which sample comes when: the block, and the position in it, endlessly.
+
+    A block holds `shuffle` views `reuse` times, in an order of its own; position p shows view
+    p % shuffle. A loader takes a batch from each worker in turn and begins with the first again
+    when it is continued, so the workers then swap their parts.
+
+    Args:
+        options: Sizes of a block.
+        seed: Of the sequence.
+        start: Samples that all workers together gave before.
+        batch: Samples that a worker gives in a row.
+        worker, workers: Which one of how many.
+    """
+    length = options.shuffle * options.reuse
+    batches = start // batch
+    part = (worker + batches) % workers
+    given = (batches - part + workers - 1) // workers * batch
+    block, skip = given // length * workers + part, given % length
+    while True:
+        order = np.random.default_rng([seed, 1, block]).permutation(length)
+        yield from ((block, int(position)) for position in order[skip:])
+        block, skip = block + workers, 0
