@@ -90,7 +90,8 @@ def _print_findings(out: Path, picture: Path, seconds: float) -> None:
     print(f"  {first}  one object, with its size; the others are beside it")
     if (out / "coffee" / "preview.png").is_file():
         print(f"  {out / 'coffee' / 'preview.png'}  the photograph")
-    print(f"  recon view {first.with_name('mesh.glb')}  turns a mesh in the browser")
+    recon = _short(Path(sys.executable).with_name("recon"))
+    print(f"  {recon} view {first.with_name('mesh.glb')}  turns a mesh in the browser")
 
 
 def _short(path: Path) -> str:

@@ -30,7 +30,7 @@ _TINTS = (
 )
 _SEEN, _COMPLETED = (52, 158, 144), (222, 158, 96)
 _SHADOW_REACH = 0.07  # [m]
-_AROUND, _FARTHER = 100.0, 1.12  # the other view: about the vertical [deg], and its distance
+_AROUND, _FARTHER = 95.0, 1.1  # the other view: about the vertical [deg], and its distance
 
 
 def draw_demo(scene: Path, name: str, results: Path) -> Image.Image:
@@ -46,7 +46,8 @@ def draw_demo(scene: Path, name: str, results: Path) -> Image.Image:
         json.loads((scene / "poses.json").read_text())["T_world_camera"][name]
     )
     mesh = joined(read_objects(results), T_world_camera)
-    centre = 0.5 * (mesh.vertices.min(0) + mesh.vertices.max(0)).astype(np.float64)
+    low, high = mesh.vertices.min(0).astype(np.float64), mesh.vertices.max(0).astype(np.float64)
+    centre = np.array([*0.5 * (low + high)[:2], 0.03])  # a little above the table
     other_side = _turned(T_world_camera, centre, _AROUND)
     by_image = MeshPicture(mesh, with_seam=False)
     by_provenance = MeshPicture(_by_provenance(mesh), with_seam=False)
@@ -113,7 +114,7 @@ def _masked_frame(scene: Path, name: str) -> Image.Image:
         for axis in (0, 1):
             for step in (-1, 1):
                 inner &= np.roll(mask, step, axis)
-        image[mask] += 0.22 * (tint - image[mask])
+        image[mask] += 0.1 * (tint - image[mask])
         image[mask & ~inner] = tint
     return Image.fromarray(image.round().astype(np.uint8))
 
