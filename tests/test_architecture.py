@@ -31,6 +31,7 @@ ALLOWED_LATE = {"recon_node": {"training", "evaluation"}}
 CONFINED = {
     "torch": (
         "engines/lrm/model.py",
+        "engines/lrm/stored_model.py",
         "engines/backends/torch_backend.py",
         "engines/backends/export.py",
         "training/",
@@ -38,7 +39,7 @@ CONFINED = {
     "onnx": ("engines/backends/export.py",),
     "onnxruntime": ("engines/backends/",),
     "safetensors": (
-        "engines/lrm/model.py",
+        "engines/lrm/stored_model.py",
         "engines/backends/torch_backend.py",
         "engines/backends/export.py",
         "training/",

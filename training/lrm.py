@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
 from recon_node.engines.lrm.model import CompactLRM
+from recon_node.engines.lrm.stored_model import stored_model
 from recon_node.training.checkpoint import Checkpoint
 from recon_node.training.options import TrainingOptions
 from recon_node.training.samples import Sample, SampleOptions, SampleSource, SampleStream
@@ -117,6 +118,7 @@ class Trainer:
         options: How to train.
         samples: What to render.
         validation: Held-out samples, the same at every check.
+        weights: Folder of exported weights to start a new run from.
     """
 
     def __init__(
@@ -126,6 +128,7 @@ class Trainer:
         options: TrainingOptions,
         samples: SampleOptions,
         validation: list[Sample],
+        weights: Path | None,
     ):
         self.out, self.options, self.sample_options = out, options, samples
         self.fabric = Fabric(
@@ -133,7 +136,8 @@ class Trainer:
         )
         self.fabric.launch()
         self.fabric.seed_everything(options.seed)
-        model = CompactLRM().to(memory_format=torch.channels_last)
+        model = CompactLRM() if weights is None else stored_model(weights).train()
+        model.to(memory_format=torch.channels_last)
         optimizer = torch.optim.AdamW(
             model.parameters(), lr=options.learning_rate, betas=(0.9, 0.98), weight_decay=0.02
         )
@@ -289,7 +293,12 @@ def validation_samples(data: Path, *, count: int) -> list[Sample]:
 
 
 def train(
-    data: Path, out: Path, options: TrainingOptions, samples: SampleOptions | None = None
+    data: Path,
+    out: Path,
+    options: TrainingOptions,
+    *,
+    samples: SampleOptions | None = None,
+    weights: Path | None = None,
 ) -> None:
     """Trains, or continues, the run in `out`.
 
@@ -299,7 +308,8 @@ def train(
         out: Folder of the run.
         options: How to train.
         samples: What to render.
+        weights: Folder of exported weights that a new run starts from, instead of random ones.
     """
     out.mkdir(parents=True, exist_ok=True)
     validation = validation_samples(data, count=128)
-    Trainer(data, out, options, samples or SampleOptions(), validation).run()
+    Trainer(data, out, options, samples or SampleOptions(), validation, weights).run()

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from recon_node.engines.errors import WeightsError, require_package
-from recon_node.engines.lrm.networks import WEIGHTS_FILE, Network
-from recon_node.engines.lrm.weights_file import checked_weights
+from recon_node.engines.errors import require_package
+from recon_node.engines.lrm.networks import Network
 
 torch = require_package("torch", extra="torch")
-safetensors = require_package("safetensors", extra="torch")
-safetensors_torch = require_package("safetensors.torch", extra="torch")
-model_module = importlib.import_module("recon_node.engines.lrm.model")
+require_package("safetensors.torch", extra="torch")
+stored_model = importlib.import_module("recon_node.engines.lrm.stored_model").stored_model
 
 
 class TorchBackend:
@@ -32,22 +30,8 @@ class TorchBackend:
     name = "torch"
 
     def __init__(self, network: Network, weights: Path, *, device: str = "cpu"):
-        checked_weights(weights)
         self._device = torch.device(device)
-        with torch.device("meta"):
-            model = model_module.CompactLRM()
-        state = _load_state(weights / WEIGHTS_FILE, self._device)
-        shapes = {name: tensor.shape for name, tensor in state.items()}
-        expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
-        wrong = sorted({name for name, _ in shapes.items() ^ expected.items()})
-        if wrong:
-            raise WeightsError(
-                f"{weights / WEIGHTS_FILE} is not this compact model: missing, unexpected or of "
-                f"another shape are {', '.join(wrong[:5])}{' …' if len(wrong) > 5 else ''}; "
-                "fetch the weights of this version, or make them with `recon export`"
-            )
-        model.load_state_dict(state, assign=True)
-        self._module = getattr(model.eval(), network.name)
+        self._module = getattr(stored_model(weights, device=device), network.name)
         self._network = network
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -62,12 +46,3 @@ class TorchBackend:
             port: tensor.cpu().numpy()
             for port, tensor in zip(self._network.outputs, outputs, strict=True)
         }
-
-
-def _load_state(path: Path, device: "torch.device") -> dict[str, "torch.Tensor"]:
-    """The weights by name, f32."""
-    try:
-        stored = safetensors_torch.load_file(path, device=str(device))
-    except safetensors.SafetensorError as error:
-        raise WeightsError(f"{path} is corrupt ({error}); fetch it again") from error
-    return {name: tensor.float() for name, tensor in stored.items()}

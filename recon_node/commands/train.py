@@ -29,6 +29,9 @@ def add_parser(subparsers, parents: list[argparse.ArgumentParser]) -> argparse.A
     parser.add_argument("model", choices=("lrm",), help="lrm: the compact reconstruction model")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the collection")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
+    parser.add_argument(
+        "--weights", type=Path, metavar="DIR", help="exported weights that a new run starts from"
+    )
     numbers = parser.add_argument_group("training (defaults in recon_node.training.options)")
     for name, kind, text in _NUMBERS:
         numbers.add_argument(f"--{name}", type=kind, metavar=kind.__name__.upper(), help=text)
@@ -61,5 +64,5 @@ def run(args: argparse.Namespace) -> int:
 
     names = {field.name for field in fields(TrainingOptions)}
     given = {k: v for k, v in vars(args).items() if k in names and v is not None}
-    train(args.data, args.out, TrainingOptions(**given))
+    train(args.data, args.out, TrainingOptions(**given), weights=args.weights)
     return 0
