@@ -325,7 +325,8 @@ def extract_isosurface(
     second one; below half of it (0.07), all of the third.
 
     Where the field is steeper than L, or jumps, the surface is still followed from cell to cell
-    once any part of it was found; only separate parts that no sample hints at are lost.
+    once any part of it was found; only separate parts that no sample hints at are lost. So a
+    smaller L saves evaluations of a predicted field, at the risk of small parts.
 
     Args:
         sdf: points f32 (N, 3) [canonical, in [-1, 1]³] to signed distances f32 (N,), negative
