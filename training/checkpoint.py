@@ -3,7 +3,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -55,7 +54,7 @@ class Checkpoint:
             raise WeightsError(f"{self._path} does not exist; make it with `recon train lrm`")
         try:
             return torch.load(self._path, map_location="cpu", weights_only=True)
-        except (UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        except Exception as error:  # a damaged pickle can raise anything
             raise WeightsError(
                 f"{self._path} is not a checkpoint or is corrupt ({_first_line(error)}); "
                 "remove it to start the run again"
@@ -80,7 +79,7 @@ def averaged_model(path: Path) -> tuple[CompactLRM, dict[str, str]]:
         options = state["options"]
         samples = state["step"] * options["batch"] * options["devices"]
         notes = {"step": state["step"], "samples": samples, "seed": options["seed"]}
-    except (KeyError, TypeError, RuntimeError) as error:
+    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise WeightsError(f"{path} is not a checkpoint of the compact model ({error})") from error
     return model, {name: str(value) for name, value in notes.items()}
 

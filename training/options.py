@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How to train the compact model."""
 
+import math
 from dataclasses import dataclass
 
 from recon_node.engines.errors import InvalidInputError
@@ -40,6 +41,17 @@ class TrainingOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "devices", "validate_every", "warmup"):
-            if getattr(self, name) < 1:
-                raise InvalidInputError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        least = dict.fromkeys(("steps", "batch", "devices", "validate_every", "warmup"), 1)
+        least |= dict.fromkeys(("workers", "cooldown", "seed"), 0)
+        for name, lowest in least.items():
+            if getattr(self, name) < lowest:
+                raise InvalidInputError(
+                    f"{name} is {getattr(self, name)}; it must be at least {lowest}"
+                )
+        for name in ("learning_rate", "sharpness"):
+            if not 0.0 < getattr(self, name) < math.inf:
+                raise InvalidInputError(
+                    f"{name} is {getattr(self, name)}; it must be a positive number"
+                )
+        if not 0.0 <= self.average < 1.0:
+            raise InvalidInputError(f"average is {self.average}; it must lie in [0, 1)")
