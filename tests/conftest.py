@@ -63,3 +63,40 @@ def random_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
             parameter += 0.02 * torch.randn_like(parameter)
     export_compact(model, directory, notes={"step": "0"})
     return directory
+
+
+@pytest.fixture(scope="session")
+def collection_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder to train from: five objects (one held out), random textures and environments."""
+    from recon_node.training.shapes.sampler import sample_shape
+
+    directory, rng = tmp_path_factory.mktemp("collection"), np.random.default_rng(3)
+    families = {  # "carton_13" has a name that is held out
+        "mug_0": "mug_cup",
+        "bottle_1": "bottle_jar",
+        "carton_13": "box_case",
+        "shoe_2": "shoe_clothing",
+        "wire_3": "cable",
+    }
+    shapes = [sample_shape(rng, family=name.partition("_")[0]) for name in families]
+    np.savez(
+        directory / "objects_train.npz",
+        vertices=np.concatenate([shape.vertices for shape in shapes]),
+        triangles=np.concatenate([shape.faces for shape in shapes]),
+        colors=np.concatenate([shape.colors for shape in shapes]),
+        parts=np.concatenate([shape.parts for shape in shapes]),
+        vert_offset=np.cumsum([0, *(len(shape.vertices) for shape in shapes)]),
+        tri_offset=np.cumsum([0, *(len(shape.faces) for shape in shapes)]),
+        name=list(families),
+        category=list(families.values()),
+        color_kind=np.array([0, 1, 1, 2, 0], np.uint8),
+    )
+    filled = np.array([0.2, 0.2, 0.3, 0.2, 0.004])
+    volumes = rng.uniform(size=(len(shapes), 16**3)) < filled[:, None]
+    np.savez(directory / "objects_train_occ64.npz", occ=np.packbits(volumes, axis=1))
+    textures = rng.integers(0, 256, (3, 8, 8, 3), np.uint8)
+    np.savez(directory / "textures.npz", rgb=textures.repeat(32, axis=1).repeat(32, axis=2))
+    rgbe = rng.integers(60, 256, (2, 32, 64, 4), np.uint8)
+    rgbe[..., 3] = rng.integers(127, 130, (2, 32, 64))
+    np.savez(directory / "envmaps_cc0.npz", rgbe=rgbe)
+    return directory
