@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a crop tells about each vertex of a reconstructed surface: colour, provenance, sigma."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,55 +38,66 @@ def annotate(
     faces: np.ndarray,
     crop: Crop,
     *,
-    hidden_colors: np.ndarray,
+    hidden_colors: Callable[[np.ndarray], np.ndarray],
     sigma: SigmaModel,
 ) -> Mesh:
-    """The surface as a metric mesh in the object's frame, with what is known of each vertex.
+    """The closed surface as a metric mesh in the object's frame, with what is known of each vertex.
 
-    A vertex counts as seen where the camera saw it: the first surface on its ray inside the mask
-    and, where a depth was measured, close to that depth. How well its position is known is sigma's
-    business.
+    A vertex has the picture's colour where it is turned to the camera with nothing before it, in
+    the mask or a little beside it. In the mask it also counts as seen, unless a depth was measured
+    there that is not its own. How well its position is known is sigma's business.
 
     Args:
         points: Vertices, canonical, (V, 3).
         faces: i32 (F, 3).
         crop: What the surface was made from.
-        hidden_colors: sRGB 0 to 255 for vertices that the picture does not show, (V, 3) or (3,).
+        hidden_colors: sRGB 0 to 255, (N, 3) or (3,), of points out of sight, canonical (N, 3).
         sigma: Of the engine, as measured on held-out objects.
     """
-    scale = crop.S_world_canonical.scale
-    bare = Mesh((scale * points).astype(np.float32), faces)
+    mesh = Mesh((crop.S_world_canonical.scale * points).astype(np.float32), faces)
     size = len(crop.mask)
     uv = points_to_image(points, crop.tan_half_fov)
     columns, rows = np.clip((0.5 * (uv + 1.0) * size).astype(int), 0, size - 1).T
     picture, shown = _spread_colors(crop)
-    seen = _faces_eye(points, faces, bare, crop) & shown[rows, columns]
+    in_sight = _in_sight(points, uv, mesh, shown[rows, columns], crop.tan_half_fov)
     known, agrees = _depth_agreement(points[:, 0], rows, columns, crop)
-    seen &= agrees | ~known
-    colors = np.where(seen[:, None], picture[rows, columns], hidden_colors)
+    seen = in_sight & np.where(known, agrees, crop.inside[rows, columns])
+    colors = np.empty(points.shape, np.float32)
+    colors[in_sight] = picture[rows[in_sight], columns[in_sight]]
+    colors[~in_sight] = hidden_colors(points[~in_sight])
     relative = np.where(seen & known, sigma.measured, np.where(seen, sigma.seen, sigma.guessed))
     provenance = np.where(seen, Provenance.SEEN_ONCE, Provenance.HALLUCINATED)
-    return Mesh(
-        vertices=bare.vertices,
-        faces=faces,
+    return replace(
+        mesh,
         colors=np.clip(colors, 0.0, 255.0).astype(np.uint8),
         provenance=provenance.astype(np.uint8),
-        sigma=(relative * bare.extents.max()).astype(np.float32),
+        sigma=(relative * mesh.extents.max()).astype(np.float32),
     )
 
 
-def _faces_eye(points: np.ndarray, faces: np.ndarray, bare: Mesh, crop: Crop) -> np.ndarray:
-    """Whether each vertex is turned to the camera with nothing before it, bool (V,)."""
-    eye = np.array([1.0 / crop.tan_half_fov, 0.0, 0.0])
-    rays = points - eye
-    lengths = np.linalg.norm(rays, axis=1, keepdims=True)
-    rays = rays / lengths
-    turned = -np.sum(bare.vertex_normals() * rays, axis=1) > GRAZING
-    caster = RayCaster(points, faces, signed=False)
-    # Start close to the cube: from a far eye, float32 rays would miss by more than a voxel.
-    start = lengths[:, 0].min() - 0.1
-    hits = caster.cast(eye + start * rays, rays)
-    return turned & (hits.distances + start > lengths[:, 0] - OCCLUDED)
+def _in_sight(
+    points: np.ndarray, uv: np.ndarray, mesh: Mesh, shown: np.ndarray, tan_half_fov: float
+) -> np.ndarray:
+    """Whether each vertex is shown, turned to the camera, and has nothing before it, bool (V,).
+
+    Args:
+        points: Vertices of the mesh, canonical, (V, 3).
+        uv: Where they project, (V, 2).
+        mesh: The closed surface.
+        shown: Vertices in question, bool (V,).
+        tan_half_fov: q, of the crop.
+    """
+    to_eye = np.array([1.0 / tan_half_fov, 0.0, 0.0]) - points
+    to_eye /= np.linalg.norm(to_eye, axis=1, keepdims=True)
+    in_sight = shown & (np.sum(mesh.vertex_normals() * to_eye, axis=1) > GRAZING)
+    # Wherever a ray to the eye enters, it leaves through a face turned to the eye.
+    (ua, va), (ub, vb), (uc, vc) = uv[mesh.faces].transpose(1, 2, 0)
+    turned = (ub - ua) * (vc - va) < (vb - va) * (uc - ua)
+    if in_sight.any() and turned.any():
+        rays = to_eye[in_sight]
+        caster = RayCaster(points, mesh.faces[turned], signed=False)
+        in_sight[in_sight] = caster.cast(points[in_sight] + OCCLUDED * rays, rays).faces < 0
+    return in_sight
 
 
 def _depth_agreement(
@@ -108,21 +120,17 @@ def _spread_colors(crop: Crop) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         The picture, f32 (S, S, 3), and where it has the object's colours, bool (S, S).
     """
-    colors = crop.image.astype(np.float32)
     known = _eroded(crop.mask >= 0.99)
     if not known.any():
-        known = crop.mask >= min(0.5, crop.mask.max())
+        known = crop.inside
+    layers = np.dstack([crop.image, np.ones_like(crop.mask)]).astype(np.float32)
+    layers *= known[..., None]
     for _ in range(RIM):
-        weight, total = np.zeros(known.shape, np.float32), np.zeros_like(colors)
-        for axis in (0, 1):
-            for step in (-1, 1):
-                near = np.roll(known, step, axis)
-                weight += near
-                total += near[..., None] * np.roll(colors, step, axis)
-        fresh = ~known & (weight > 0)
-        colors[fresh] = total[fresh] / weight[fresh, None]
-        known = known | fresh
-    return colors, known
+        padded = np.pad(layers, ((1, 1), (1, 1), (0, 0)))
+        around = padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]
+        around /= np.maximum(around[..., 3:], 1.0)
+        layers = np.where(layers[..., 3:] > 0, layers, around)
+    return layers[..., :3], layers[..., 3] > 0
 
 
 def _eroded(mask: np.ndarray) -> np.ndarray:

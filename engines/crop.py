@@ -78,6 +78,11 @@ class Crop:
                 object.__setattr__(self, name, array)
 
     @property
+    def inside(self) -> np.ndarray:
+        """Pixels at least half covered by the object, or as much as any of a hairline; (S, S)."""
+        return self.mask >= min(0.5, self.mask.max())
+
+    @property
     def S_crop_canonical(self) -> Similarity:
         """The cube in the crop camera."""
         return canonical.placement(self.distance, self.tan_half_fov)

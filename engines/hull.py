@@ -19,28 +19,20 @@ from collections.abc import Sequence
 import manifold3d
 import numpy as np
 
+from recon_node.engines.annotation import SigmaModel, annotate
 from recon_node.engines.camera import View
-from recon_node.engines.canonical import image_to_points, points_to_image
+from recon_node.engines.canonical import image_to_points
 from recon_node.engines.crop import Crop, crop_view
 from recon_node.engines.errors import InvalidInputError
 from recon_node.engines.mesh import Mesh
-from recon_node.engines.reconstruction import (
-    Provenance,
-    Reconstruction,
-    ScaleSource,
-    Stage,
-)
+from recon_node.engines.reconstruction import Reconstruction, ScaleSource, Stage
 
 BACK = 0.1  # how far seen points are pushed back / shorter side of the outline; a pixel at least
 FENCE = 3.0  # interquartile ranges beyond which a depth is a mixed pixel, not the object
 EDGE = 0.06  # longest edge [canonical], short enough for colours and flags at the vertices
 FLATNESS = 0.002  # how far merging faces may move the surface [canonical]
-GRAZING = 0.1  # cosine to the line of sight below which a surface counts as unseen
-NEAR_DEPTH = 0.03  # a vertex this close to the measured depth [canonical] was measured
-RIM = 6  # pixels that the object's colours are spread beyond its outline
 SCALE_SIGMA_DEPTH = 0.02  # relative; half a percent to two of depth is usual for a stereo camera
-SIGMA_SEEN = 0.02  # of a measured vertex / size of the shape
-SIGMA_GUESSED = 0.1  # of any other vertex / size of the shape
+SIGMA = SigmaModel(measured=0.02, seen=0.1, guessed=0.1)
 
 
 class HullEngine:
@@ -72,21 +64,18 @@ class HullEngine:
         cropped = time.perf_counter()
         solid = _extruded_silhouette(crop) if crop.depth is None else _hull_of_depth(crop)
         surfaced = time.perf_counter()
-        mesh = _describe(solid, crop)
+        mesh = _described(solid, crop)
         coloured = time.perf_counter()
         warnings = crop.warnings
         if len(views) > 1:
             warnings += (f"the hull engine used the first of {len(views)} views only",)
-        placement = crop.S_world_canonical
-        T_world_object = np.eye(4)
-        T_world_object[:3, :3], T_world_object[:3, 3] = placement.R, placement.t
         return Reconstruction(
             object_id=object_id,
             version=1,
             parent_version=None,
             stage=Stage.HULL,
             mesh=mesh,
-            T_world_object=T_world_object,
+            T_world_object=crop.S_world_canonical.rigid(),
             scale_source=crop.scale_source,
             scale_sigma=np.inf if crop.scale_source is ScaleSource.NONE else SCALE_SIGMA_DEPTH,
             engine=self.name,
@@ -104,15 +93,10 @@ class HullEngine:
 
 def _pixel_squares(crop: Crop) -> np.ndarray:
     """Corners of the crop's pixels that see the object, in normalised coordinates, (N, 4, 2)."""
-    rows, columns = np.nonzero(_inside(crop))
+    rows, columns = np.nonzero(crop.inside)
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
     pixels = np.stack([columns, rows], axis=1)[:, None] + corners
     return pixels * 2.0 / len(crop.mask) - 1.0
-
-
-def _inside(crop: Crop) -> np.ndarray:
-    """Pixels at least half covered by the object, or as much as any of a hairline; bool (S, S)."""
-    return crop.mask >= min(0.5, crop.mask.max())
 
 
 def _shorter_side(points: np.ndarray) -> float:
@@ -126,7 +110,7 @@ def _hull_of_depth(crop: Crop) -> manifold3d.Manifold:
     Pixels without depth stand at the median depth, so that holes in the depth do not cut the shape.
     """
     squares = _pixel_squares(crop)
-    x = _without_mixed_pixels(crop.depth[_inside(crop)].astype(np.float64))
+    x = _without_mixed_pixels(crop.depth[crop.inside].astype(np.float64))
     x = np.where(np.isfinite(x), x, np.nanmedian(x))
     points = image_to_points(squares, np.repeat(x[:, None], 4, axis=1), crop.tan_half_fov)
     points = points.reshape(-1, 3)
@@ -157,62 +141,14 @@ def _extruded_silhouette(crop: Crop) -> manifold3d.Manifold:
     )
 
 
-def _describe(solid: manifold3d.Manifold, crop: Crop) -> Mesh:
+def _described(solid: manifold3d.Manifold, crop: Crop) -> Mesh:
     """The solid as a mesh in the object's frame, with colours, provenance and sigma."""
     mesh = solid.simplify(FLATNESS).refine_to_length(EDGE).to_mesh()
-    points = np.asarray(mesh.vert_properties[:, :3], np.float64)
-    faces = np.asarray(mesh.tri_verts, np.int32)
-    bare = Mesh((crop.S_world_canonical.scale * points).astype(np.float32), faces)
-
-    size = len(crop.mask)
-    uv = points_to_image(points, crop.tan_half_fov)
-    columns, rows = np.clip((0.5 * (uv + 1.0) * size).astype(int), 0, size - 1).T
-    to_eye = np.array([1.0 / crop.tan_half_fov, 0.0, 0.0]) - points
-    to_eye /= np.linalg.norm(to_eye, axis=1, keepdims=True)
-    picture, shown = _spread_colors(crop)
-    seen = (np.sum(bare.vertex_normals() * to_eye, axis=1) > GRAZING) & shown[rows, columns]
-    colors = np.where(seen[:, None], picture[rows, columns], picture[_inside(crop)].mean(axis=0))
-
-    measured = np.zeros(len(points), bool)
-    if crop.depth is not None:
-        measured = seen & (np.abs(crop.depth[rows, columns] - points[:, 0]) < NEAR_DEPTH)
-    provenance = np.where(measured, Provenance.SEEN_ONCE, Provenance.HALLUCINATED)
-    sigma = np.where(measured, SIGMA_SEEN, SIGMA_GUESSED) * bare.extents.max()
-    return Mesh(
-        vertices=bare.vertices,
-        faces=faces,
-        colors=colors.astype(np.uint8),
-        provenance=provenance.astype(np.uint8),
-        sigma=sigma.astype(np.float32),
+    mean_color = crop.image[crop.inside].mean(axis=0)
+    return annotate(
+        np.asarray(mesh.vert_properties[:, :3], np.float64),
+        np.asarray(mesh.tri_verts, np.int32),
+        crop,
+        hidden_colors=lambda points: mean_color,
+        sigma=SIGMA,
     )
-
-
-def _spread_colors(crop: Crop) -> tuple[np.ndarray, np.ndarray]:
-    """The object's colours, spread from inside its outline over its rim and a little beyond.
-
-    A vertex on the outline projects to a pixel that is partly background.
-
-    Returns:
-        The picture, f32 (S, S, 3), and where it has the object's colours, bool (S, S).
-    """
-    colors = crop.image.astype(np.float32)
-    known = _eroded(crop.mask >= 0.99)
-    if not known.any():
-        known = _inside(crop)
-    for _ in range(RIM):
-        weight, total = np.zeros(known.shape, np.float32), np.zeros_like(colors)
-        for axis in (0, 1):
-            for step in (-1, 1):
-                near = np.roll(known, step, axis)
-                weight += near
-                total += near[..., None] * np.roll(colors, step, axis)
-        fresh = ~known & (weight > 0)
-        colors[fresh] = total[fresh] / weight[fresh, None]
-        known = known | fresh
-    return colors, known
-
-
-def _eroded(mask: np.ndarray) -> np.ndarray:
-    """The mask without the pixels that touch its outside, bool (H, W)."""
-    padded = np.pad(mask, 1)
-    return mask & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]

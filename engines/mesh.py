@@ -90,7 +90,9 @@ class Mesh:
     @property
     def extents(self) -> np.ndarray:
         """Sides of the axis-aligned box around the vertices in use: f64 (3,) [m]."""
-        return np.ptp(self.vertices[self.faces].reshape(-1, 3).astype(np.float64), axis=0)
+        used = np.zeros(len(self.vertices), dtype=bool)
+        used[self.faces] = True
+        return np.ptp(self.vertices[used].astype(np.float64), axis=0)
 
     def face_volumes(self) -> np.ndarray:
         """Signed volumes of the tetrahedra from the mean vertex to each face: f64 (F,) [m^3].

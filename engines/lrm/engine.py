@@ -69,7 +69,7 @@ class CompactEngine:
             surface.vertices,
             surface.faces,
             crop,
-            hidden_colors=255.0 * field.colours(surface.vertices),
+            hidden_colors=lambda points: 255.0 * field.colours(points),
             sigma=SIGMA,
         )
         clock.append(time.perf_counter())
