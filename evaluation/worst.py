@@ -4,21 +4,21 @@
 import numpy as np
 from PIL import Image, ImageDraw
 
-from recon_node.engines.camera import Camera, View
+from recon_node.engines.camera import View
 from recon_node.engines.errors import InvalidInputError, ReconstructionError
 from recon_node.engines.mesh import Mesh
+from recon_node.engines.mesh_picture import MeshPicture, Viewpoint
 from recon_node.engines.reconstruction import Engine
 from recon_node.engines.transforms import invert, look_at
 from recon_node.evaluation.case import Case
-from recon_node.evaluation.picture import BACKGROUND, render
 from recon_node.evaluation.report import EvaluationReport, Row
 from recon_node.evaluation.scores import place_prediction
-from recon_node.evaluation.solid import Solid
 
 TILE = 200  # side of a picture [px]
 TEXT_HEIGHT = 18  # [px]
 HEADINGS = ("input", "prediction", "truth", "prediction from its side", "truth from its side")
 MARGIN = 1.4  # width of a rendered picture / diameter of the true object
+BACKGROUND = (245, 245, 245)
 DIM = 0.45  # brightness outside the mask
 
 
@@ -69,11 +69,22 @@ def _tiles(row: Row, engine: Engine, seed: int) -> list[np.ndarray]:
     blank = np.full((TILE, TILE, 3), BACKGROUND, np.uint8)
     tiles = [_input_tile(view), blank, blank, blank, blank]
     prediction = _placed_prediction(case, view, engine, seed)
-    for column, azimuth in ((1, 0.0), (3, 90.0)):
-        camera, T_camera_object = _viewpoint(case, azimuth)
-        tiles[column + 1] = render(case.truth.solid, camera, T_camera_object)
-        if prediction is not None:
-            tiles[column] = render(Solid(prediction), camera, T_camera_object)
+    viewpoints = [_viewpoint(case, azimuth) for azimuth in (0.0, 90.0)]
+    for first, mesh in ((1, prediction), (2, case.truth.solid.mesh)):
+        if mesh is not None:
+            tiles[first], tiles[first + 2] = _drawn(mesh, viewpoints)
+    return tiles
+
+
+def _drawn(mesh: Mesh, viewpoints: list[Viewpoint]) -> list[np.ndarray]:
+    """Pictures of a mesh before the background, u8 (TILE, TILE, 3) each."""
+    picture = MeshPicture(mesh, with_seam=False)
+    tiles = []
+    for viewpoint in viewpoints:
+        rendered = picture.draw(viewpoint, TILE)
+        coverage = rendered[..., 3:] / np.float32(255)
+        tile = coverage * rendered[..., :3] + (1 - coverage) * np.array(BACKGROUND, np.float32)
+        tiles.append(tile.astype(np.uint8))
     return tiles
 
 
@@ -103,12 +114,8 @@ def _input_tile(view: View) -> np.ndarray:
     return np.asarray(window)
 
 
-def _viewpoint(case: Case, azimuth: float) -> tuple[Camera, np.ndarray]:
-    """A camera at the eye of the view, turned round the object by an azimuth [deg]; looks at it.
-
-    Returns:
-        The camera and its `T_camera_object`.
-    """
+def _viewpoint(case: Case, azimuth: float) -> Viewpoint:
+    """The eye of the view, turned round the object by an azimuth [deg]; it looks at the object."""
     T_object_camera = invert(case.truth.T_camera_object[case.view])
     eye, up = T_object_camera[:3, 3], -T_object_camera[:3, 1]
     centre = case.truth.solid.box.mean(axis=0)
@@ -117,6 +124,5 @@ def _viewpoint(case: Case, azimuth: float) -> tuple[Camera, np.ndarray]:
     along_up = up * ((eye - centre) @ up)
     turned = np.cos(angle) * (eye - centre - along_up) + np.sin(angle) * across + along_up
     diameter = float(np.linalg.norm(np.ptp(case.truth.solid.box, axis=0)))
-    focal = TILE * float(np.linalg.norm(turned)) / (MARGIN * diameter)
-    K = np.array([[focal, 0.0, TILE / 2], [0.0, focal, TILE / 2], [0.0, 0.0, 1.0]])
-    return Camera(K, TILE, TILE), invert(look_at(centre + turned, centre, up))
+    tan_half_fov = 0.5 * MARGIN * diameter / float(np.linalg.norm(turned))
+    return Viewpoint(look_at(centre + turned, centre, up), tan_half_fov)

@@ -12,11 +12,11 @@ from PIL import Image, ImageDraw, ImageFont
 from recon_node.camera_file import load_camera
 from recon_node.engines.camera import Camera
 from recon_node.engines.mesh import Mesh
+from recon_node.engines.mesh_picture import MeshPicture, Viewpoint
 from recon_node.engines.reconstruction import Provenance
 from recon_node.engines.transforms import look_at
 from recon_node.kernels.ray_cast import RayCaster
 from recon_node.mask_files import load_labels
-from recon_node.mesh_picture import MeshPicture, Viewpoint
 
 _PAPER, _INK = (250, 250, 251), (32, 36, 43)
 _MARGIN, _CAPTION = 12, 40

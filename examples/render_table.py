@@ -19,8 +19,8 @@ from table_paint import fractal_noise
 from table_scene import SEED, THINGS, TableScene
 
 from recon_node.engines.camera import Camera
+from recon_node.engines.srgb import to_srgb
 from recon_node.engines.transforms import look_at
-from recon_node.srgb import to_srgb
 
 WIDTH, HEIGHT = 640, 480
 FOCAL = 0.5 * WIDTH / np.tan(np.radians(30.0))  # 60 degrees wide [px]

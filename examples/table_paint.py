@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from recon_node.srgb import to_linear
+from recon_node.engines.srgb import to_linear
 
 
 @dataclass(frozen=True, eq=False)

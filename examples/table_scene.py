@@ -22,8 +22,8 @@ from table_paint import (
     stoneware_bowl,
 )
 
+from recon_node.engines.srgb import to_linear
 from recon_node.kernels.ray_cast import RayCaster, SurfaceHits
-from recon_node.srgb import to_linear
 from recon_node.training.shapes.sampler import sample_shape
 from recon_node.training.shapes.solids import rounded_box
 

@@ -7,7 +7,7 @@ import struct
 import numpy as np
 
 from recon_node.engines.mesh import Mesh
-from recon_node.srgb import to_linear
+from recon_node.engines.srgb import to_linear
 
 # glTF has +y up and assets that face +z; the object frame has +z up and +x towards the camera.
 R_GLTF_OBJECT = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])

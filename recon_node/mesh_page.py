@@ -15,9 +15,9 @@ import trimesh
 
 from recon_node.engines.errors import InvalidInputError
 from recon_node.engines.mesh import Mesh
+from recon_node.engines.srgb import to_srgb
 from recon_node.mesh_files import R_GLTF_OBJECT
 from recon_node.mesh_page_template import PAGE
-from recon_node.srgb import to_srgb
 
 MESH_SUFFIXES = (".glb", ".ply", ".obj", ".stl")
 

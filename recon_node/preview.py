@@ -10,9 +10,9 @@ from recon_node.engines.camera import View
 from recon_node.engines.canonical import R_CROP_CANONICAL
 from recon_node.engines.crop import Crop, crop_view
 from recon_node.engines.mesh import Mesh
+from recon_node.engines.mesh_picture import MeshPicture, Viewpoint
 from recon_node.engines.reconstruction import Provenance, Reconstruction
 from recon_node.engines.transforms import invert, look_at
-from recon_node.mesh_picture import MeshPicture, Viewpoint
 from recon_node.result_description import describe_maker, describe_size, is_metric
 
 TILE = 256  # [px]

@@ -4,15 +4,11 @@
 import numpy as np
 import pytest
 
-from recon_node.engines.camera import Camera
 from recon_node.engines.errors import InvalidInputError
 from recon_node.engines.hull import HullEngine
-from recon_node.engines.mesh import Mesh
-from recon_node.evaluation.picture import BACKGROUND, render
 from recon_node.evaluation.protocol import PICTURE_CHOICES, evaluate
 from recon_node.evaluation.report import EvaluationReport
-from recon_node.evaluation.solid import Solid
-from recon_node.evaluation.worst import HEADINGS, TEXT_HEIGHT, TILE, draw_worst
+from recon_node.evaluation.worst import BACKGROUND, HEADINGS, TEXT_HEIGHT, TILE, draw_worst
 
 
 def tile(sheet: np.ndarray, line: int, column: int) -> np.ndarray:
@@ -51,16 +47,3 @@ def test_a_failure_leaves_the_prediction_blank(evaluation_folder):
 def test_an_empty_report_is_refused():
     with pytest.raises(InvalidInputError, match="no rows"):
         draw_worst(EvaluationReport("hull", "nowhere", 0, ()), HullEngine())
-
-
-def test_a_picture_shows_vertex_colors(evaluation_folder, make_box):
-    box = make_box((0.1, 0.1, 0.1))
-    colors = np.full((len(box.vertices), 3), (200, 100, 50), np.uint8)
-    camera = Camera(np.array([[50.0, 0, 20], [0, 50.0, 20], [0, 0, 1]]), 40, 40)
-    T_camera_box = np.eye(4)
-    T_camera_box[2, 3] = 0.5
-    picture = render(Solid(Mesh(box.vertices, box.faces, colors)), camera, T_camera_box)
-    np.testing.assert_allclose(picture[20, 20], (200, 100, 50), atol=2)
-    assert picture[0, 0].tolist() == list(BACKGROUND)
-    columns = np.nonzero(np.any(picture != BACKGROUND, axis=2).any(axis=0))[0]
-    assert len(columns) == 12  # 50 px x 0.1 m / 0.45 m = 11.1 px, centres at halves

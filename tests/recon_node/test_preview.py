@@ -9,9 +9,9 @@ from recon_node.engines.camera import View
 from recon_node.engines.crop import crop_view
 from recon_node.engines.hull import HullEngine
 from recon_node.engines.mesh import Mesh
+from recon_node.engines.mesh_picture import Viewpoint
 from recon_node.engines.reconstruction import Reconstruction, ScaleSource, Stage
 from recon_node.engines.transforms import look_at
-from recon_node.mesh_picture import Viewpoint
 from recon_node.preview import TILE, draw_preview, round_length, scale_bar
 
 

@@ -6,8 +6,8 @@ import pytest
 import trimesh
 
 from recon_node.engines.mesh import Mesh
+from recon_node.engines.mesh_picture import MeshPicture, Viewpoint
 from recon_node.engines.transforms import look_at
-from recon_node.mesh_picture import MeshPicture, Viewpoint
 
 RADIUS, DISTANCE, Q, SIZE = 0.05, 0.4, 0.2, 160
 

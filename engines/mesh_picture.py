@@ -7,8 +7,8 @@ import numpy as np
 
 from recon_node.engines.mesh import Mesh
 from recon_node.engines.reconstruction import Provenance
+from recon_node.engines.srgb import to_linear, to_srgb
 from recon_node.kernels.ray_cast import RayCaster
-from recon_node.srgb import to_linear, to_srgb
 
 _CLAY = np.array([0.56, 0.54, 0.52], np.float32)  # linear; for meshes without colours
 _SEAM = np.array([0.9, 0.32, 0.02], np.float32)  # linear; border of the seen surface
