@@ -17,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
+from recon_node.engines.errors import WeightsError
 from recon_node.engines.lrm.model import CompactLRM
 from recon_node.engines.lrm.stored_model import stored_model
 from recon_node.training.checkpoint import Checkpoint
@@ -245,10 +246,17 @@ class Trainer:
 
     def _restore(self) -> None:
         state = self._checkpoint.load()
-        self.model.module.load_state_dict(state["model"])
-        self.averaged.load_state_dict(state["averaged"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step = state["step"]
+        try:
+            self.model.module.load_state_dict(state["model"])
+            self.averaged.load_state_dict(state["averaged"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.step = int(state["step"])
+        except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+            raise WeightsError(
+                f"the checkpoint in {self.out} is not of this compact model "
+                f"({type(error).__name__}: {str(error).partition(':')[0]}); remove it to start "
+                "the run again, or train into another folder"
+            ) from error
 
 
 @torch.no_grad()
