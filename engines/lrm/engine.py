@@ -11,15 +11,15 @@ from recon_node.engines.annotation import SigmaModel, annotate
 from recon_node.engines.backends.backend import load_backend
 from recon_node.engines.camera import View
 from recon_node.engines.crop import crop_view
-from recon_node.engines.errors import EmptySurfaceError, InvalidInputError
+from recon_node.engines.errors import EmptySurfaceError
 from recon_node.engines.isosurface import extract_isosurface
 from recon_node.engines.lrm.field import CompactField, network_input
 from recon_node.engines.lrm.networks import DECODER, ENCODER, WEIGHTS_DIRECTORY
 from recon_node.engines.mesh import Mesh
-from recon_node.engines.reconstruction import Reconstruction, ScaleSource, Stage
+from recon_node.engines.reconstruction import Reconstruction, Stage
+from recon_node.engines.single_view import answer, first_view
 
 RESOLUTION = 128
-SCALE_SIGMA_DEPTH = 0.02  # relative; half a percent to two of depth is usual for a stereo camera
 SIGMA = SigmaModel(measured=0.01, seen=0.06, guessed=0.08)
 
 
@@ -55,10 +55,9 @@ class CompactEngine:
             InvalidInputError: There is no view, or its mask is empty or too small.
             EmptySurfaceError: The network saw no surface; the hull engine still answers.
         """
-        if not views:
-            raise InvalidInputError("the compact engine was given no view; give one with a mask")
+        view, warnings = first_view(views, engine=self.name)
         clock = [time.perf_counter()]
-        crop = crop_view(views[0])
+        crop = crop_view(view)
         clock.append(time.perf_counter())
         inputs = network_input(crop)
         field = CompactField(self._decoder, inputs, self._encoder.run(inputs))
@@ -73,29 +72,14 @@ class CompactEngine:
             sigma=SIGMA,
         )
         clock.append(time.perf_counter())
-        warnings = crop.warnings
-        if len(views) > 1:
-            warnings += (f"the compact engine used the first of {len(views)} views only",)
-        stages = np.diff(clock)
-        return Reconstruction(
+        steps = ("crop_s", "backend_s", "surface_s", "colour_s")
+        return answer(
+            crop,
+            mesh,
             object_id=object_id,
-            version=1,
-            parent_version=None,
-            stage=Stage.INSTANT,
-            mesh=mesh,
-            T_world_object=crop.S_world_canonical.rigid(),
-            scale_source=crop.scale_source,
-            scale_sigma=np.inf if crop.scale_source is ScaleSource.NONE else SCALE_SIGMA_DEPTH,
             engine=self.name,
-            view_count=1,
-            metrics={
-                "crop_s": stages[0],
-                "backend_s": stages[1],
-                "surface_s": stages[2],
-                "colour_s": stages[3],
-                "total_s": stages.sum(),
-                "truncated": float(crop.truncated),
-            },
+            stage=Stage.INSTANT,
+            seconds=dict(zip(steps, np.diff(clock).tolist(), strict=True)),
             warnings=warnings,
         )
 

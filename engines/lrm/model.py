@@ -226,8 +226,9 @@ class Decoder(nn.Module):
         q = tan_half_fov[:, None]
         depth_scale = 1.0 / (1.0 - q * x)
         uv = torch.stack([y * depth_scale, -z * depth_scale], dim=-1)
-        seen = _sample(crop, uv, mode="nearest")
+        seen = _sample(crop, uv)
         rgb, mask, measured, known = seen[..., :3], seen[..., 3:4], seen[..., 4:5], seen[..., 5:6]
+        measured = measured / known.clamp(min=1e-3)  # unknown depths are 0: the mean of the known
         in_front = (x[..., None] - measured) * known
         features = torch.cat(
             [
@@ -267,24 +268,19 @@ class CompactLRM(nn.Module):
         return self.decoder(front, sides, crop, tan_half_fov, points)
 
 
-def _sample(plane: Tensor, uv: Tensor, *, mode: str = "bilinear") -> Tensor:
-    """Values of a plane (B, C, H, W) at uv (B, N, 2) in [-1, 1], (B, N, C); clamped outside."""
+def _sample(plane: Tensor, uv: Tensor) -> Tensor:
+    """Bilinear values of a plane (B, C, H, W) at uv (B, N, 2) in [-1, 1], (B, N, C), clamped."""
     if torch.compiler.is_exporting():
-        return _sample_rows(plane, uv, mode=mode)
-    sampled = F.grid_sample(
-        plane, uv[:, None], mode=mode, padding_mode="border", align_corners=False
-    )
+        return _sample_rows(plane, uv)
+    sampled = F.grid_sample(plane, uv[:, None], padding_mode="border", align_corners=False)
     return sampled[:, :, 0].transpose(1, 2)
 
 
-def _sample_rows(plane: Tensor, uv: Tensor, *, mode: str) -> Tensor:
+def _sample_rows(plane: Tensor, uv: Tensor) -> Tensor:
     """`_sample` for one plane (1, C, H, W) as row gathers, faster than GridSample."""
     side = plane.shape[-1]
     rows = plane[0].permute(1, 2, 0).reshape(side * side, -1)
     pixel = ((uv[0] + 1.0) * (0.5 * side) - 0.5).clamp(0.0, side - 1.0)
-    if mode == "nearest":
-        nearest = torch.round(pixel).to(torch.int64)
-        return rows.index_select(0, nearest[:, 1] * side + nearest[:, 0])[None]
     low = pixel.floor().clamp(max=side - 2.0)
     weight = pixel - low
     corner = low.to(torch.int64)
