@@ -23,15 +23,14 @@ from recon_node.engines.annotation import SigmaModel, annotate
 from recon_node.engines.camera import View
 from recon_node.engines.canonical import image_to_points
 from recon_node.engines.crop import Crop, crop_view
-from recon_node.engines.errors import InvalidInputError
 from recon_node.engines.mesh import Mesh
-from recon_node.engines.reconstruction import Reconstruction, ScaleSource, Stage
+from recon_node.engines.reconstruction import Reconstruction, Stage
+from recon_node.engines.single_view import answer, first_view
 
 BACK = 0.1  # how far seen points are pushed back / shorter side of the outline; a pixel at least
 FENCE = 3.0  # interquartile ranges beyond which a depth is a mixed pixel, not the object
 EDGE = 0.06  # longest edge [canonical], short enough for colours and flags at the vertices
 FLATNESS = 0.002  # how far merging faces may move the surface [canonical]
-SCALE_SIGMA_DEPTH = 0.02  # relative; half a percent to two of depth is usual for a stereo camera
 SIGMA = SigmaModel(measured=0.02, seen=0.1, guessed=0.1)
 
 
@@ -57,36 +56,23 @@ class HullEngine:
         Raises:
             InvalidInputError: There is no view, or its mask is empty or too small.
         """
-        if not views:
-            raise InvalidInputError("the hull engine was given no view; give one with a mask")
-        start = time.perf_counter()
-        crop = crop_view(views[0])
-        cropped = time.perf_counter()
+        view, warnings = first_view(views, engine=self.name)
+        clock = [time.perf_counter()]
+        crop = crop_view(view)
+        clock.append(time.perf_counter())
         solid = _extruded_silhouette(crop) if crop.depth is None else _hull_of_depth(crop)
-        surfaced = time.perf_counter()
+        clock.append(time.perf_counter())
         mesh = _described(solid, crop)
-        coloured = time.perf_counter()
-        warnings = crop.warnings
-        if len(views) > 1:
-            warnings += (f"the hull engine used the first of {len(views)} views only",)
-        return Reconstruction(
+        clock.append(time.perf_counter())
+        return answer(
+            crop,
+            mesh,
             object_id=object_id,
-            version=1,
-            parent_version=None,
-            stage=Stage.HULL,
-            mesh=mesh,
-            T_world_object=crop.S_world_canonical.rigid(),
-            scale_source=crop.scale_source,
-            scale_sigma=np.inf if crop.scale_source is ScaleSource.NONE else SCALE_SIGMA_DEPTH,
             engine=self.name,
-            view_count=1,
-            metrics={
-                "crop_s": cropped - start,
-                "surface_s": surfaced - cropped,
-                "colour_s": coloured - surfaced,
-                "total_s": coloured - start,
-                "truncated": float(crop.truncated),
-            },
+            stage=Stage.HULL,
+            seconds=dict(
+                zip(("crop_s", "surface_s", "colour_s"), np.diff(clock).tolist(), strict=True)
+            ),
             warnings=warnings,
         )
 
