@@ -99,6 +99,15 @@ def rate_at(step: int, options: TrainingOptions) -> float:
     return options.learning_rate * rise * fall
 
 
+def fastest_precision() -> str:
+    """bf16-mixed where the GPU or the processor multiplies bfloat16 itself, else 32-true."""
+    if torch.cuda.is_available():
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = torch.cpu.get_capabilities().get("avx512_bf16", False)
+    return "bf16-mixed" if native else "32-true"
+
+
 def moving_average(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor], None]:
     """Updates averaged weights exponentially, faster in the first steps (Tensorflow's rule)."""
 
@@ -132,9 +141,8 @@ class Trainer:
         weights: Path | None,
     ):
         self.out, self.options, self.sample_options = out, options, samples
-        self.fabric = Fabric(
-            accelerator="auto", devices=options.devices, precision=options.precision
-        )
+        precision = fastest_precision() if options.precision == "auto" else options.precision
+        self.fabric = Fabric(accelerator="auto", devices=options.devices, precision=precision)
         self.fabric.launch()
         self.fabric.seed_everything(options.seed)
         model = CompactLRM() if weights is None else stored_model(weights).train()

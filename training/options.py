@@ -22,7 +22,8 @@ class TrainingOptions:
         sharpness: Half sizes of the cube per unit of occupancy logit.
         workers: Processes that render beside the trainer; 0 renders in it.
         devices: Processes that train together.
-        precision: Lightning Fabric's name; bf16-mixed where the processor has it.
+        precision: Lightning Fabric's name, such as 32-true or bf16-mixed; auto is the faster of
+            these two on the device.
         validate_every: Steps between validations and checkpoints.
         seed: Of the weights and of the samples.
     """
@@ -36,7 +37,7 @@ class TrainingOptions:
     sharpness: float = 0.02
     workers: int = 0
     devices: int = 1
-    precision: str = "32-true"
+    precision: str = "auto"
     validate_every: int = 250
     seed: int = 0
 

@@ -45,7 +45,7 @@ _NUMBERS = (
     ("cooldown", int, "last steps, over which the rate falls; 0: the run will be continued"),
     ("workers", int, "processes that render; 0: the trainer renders"),
     ("devices", int, "processes or GPUs that train together"),
-    ("precision", str, "32-true or bf16-mixed, where the processor has it"),
+    ("precision", str, "32-true, bf16-mixed, or auto: the faster on the device"),
     ("validate-every", int, "steps between validations and checkpoints"),
     ("seed", int, "of weights and samples"),
 )
