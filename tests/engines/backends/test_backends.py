@@ -204,3 +204,21 @@ def test_a_missing_package_names_its_extra(random_weights):
     assert 'pip install "recon[torch]"' in without_torch
     assert "'onnxruntime' could not be imported" in without_onnxruntime
     assert 'pip install "recon' in without_onnxruntime
+
+
+def test_onnxruntime_stays_on_the_cores_of_its_process(random_weights):
+    """By default it starts a thread on each core of the machine, whatever taskset said."""
+    script = f"""
+import os
+core = min(os.sched_getaffinity(0))
+os.sched_setaffinity(0, [core])
+from pathlib import Path
+from recon_node.engines.backends.backend import load_backend
+from recon_node.engines.lrm.networks import DECODER
+backend = load_backend("onnxruntime", DECODER, Path({str(random_weights)!r}))
+threads = [int(name) for name in os.listdir("/proc/self/task")]
+print(all(os.sched_getaffinity(thread) == {{core}} for thread in threads))
+"""
+    command = [sys.executable, "-I", "-c", script]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "True"
