@@ -66,6 +66,21 @@ def random_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def blind_weights(random_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of weights (for torch) of a model that answers "outside" everywhere."""
+    import safetensors.torch
+
+    from recon_node.engines.lrm.networks import WEIGHTS_FILE
+
+    directory = tmp_path_factory.mktemp("blind_weights")
+    state = safetensors.torch.load_file(random_weights / WEIGHTS_FILE)
+    state["decoder.layers.6.weight"][0] = 0.0
+    state["decoder.layers.6.bias"][0] = 10.0
+    safetensors.torch.save_file(state, directory / WEIGHTS_FILE)
+    return directory
+
+
+@pytest.fixture(scope="session")
 def collection_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder to train from: five objects (one held out), random textures and environments."""
     from recon_node.training.shapes.sampler import sample_shape

@@ -20,6 +20,7 @@ from torch.utils.tensorboard import SummaryWriter
 from recon_node.engines.errors import WeightsError
 from recon_node.engines.lrm.model import CompactLRM
 from recon_node.engines.lrm.stored_model import stored_model
+from recon_node.kernels.warp_start import start_warp
 from recon_node.training.checkpoint import Checkpoint
 from recon_node.training.options import TrainingOptions
 from recon_node.training.samples import Sample, SampleOptions, SampleSource, SampleStream
@@ -214,6 +215,7 @@ class Trainer:
             num_workers=self.options.workers,
             collate_fn=Batch.of,
             multiprocessing_context="spawn" if self.options.workers else None,
+            worker_init_fn=_start_worker,
         )
         for batch in loader:
             yield batch.to(self.fabric.device)
@@ -265,6 +267,11 @@ class Trainer:
                 f"({type(error).__name__}: {str(error).partition(':')[0]}); remove it to start "
                 "the run again, or train into another folder"
             ) from error
+
+
+def _start_worker(number: int) -> None:
+    """In each worker: without it Warp would greet from every one."""
+    start_warp()
 
 
 @torch.no_grad()
@@ -327,5 +334,5 @@ def train(
         weights: Folder of exported weights that a new run starts from, instead of random ones.
     """
     out.mkdir(parents=True, exist_ok=True)
-    validation = validation_samples(data, count=128)
+    validation = validation_samples(data, count=options.validation)
     Trainer(data, out, options, samples or SampleOptions(), validation, weights).run()

@@ -4,7 +4,9 @@
 import math
 from dataclasses import dataclass
 
-from recon_node.engines.errors import InvalidInputError
+from recon_node.engines.errors import InvalidInputError, UnknownNameError
+
+PRECISIONS = ("auto", "32-true", "bf16-mixed")
 
 
 @dataclass(frozen=True)
@@ -22,9 +24,10 @@ class TrainingOptions:
         sharpness: Half sizes of the cube per unit of occupancy logit.
         workers: Processes that render beside the trainer; 0 renders in it.
         devices: Processes that train together.
-        precision: Lightning Fabric's name, such as 32-true or bf16-mixed; auto is the faster of
+        precision: Lightning Fabric's name, 32-true or bf16-mixed; auto is the faster of
             these two on the device.
         validate_every: Steps between validations and checkpoints.
+        validation: Held-out views that are judged then.
         seed: Of the weights and of the samples.
     """
 
@@ -39,10 +42,12 @@ class TrainingOptions:
     devices: int = 1
     precision: str = "auto"
     validate_every: int = 250
+    validation: int = 128
     seed: int = 0
 
     def __post_init__(self) -> None:
-        least = dict.fromkeys(("steps", "batch", "devices", "validate_every", "warmup"), 1)
+        counts = ("steps", "batch", "devices", "validate_every", "validation", "warmup")
+        least = dict.fromkeys(counts, 1)
         least |= dict.fromkeys(("workers", "cooldown", "seed"), 0)
         for name, lowest in least.items():
             if getattr(self, name) < lowest:
@@ -54,5 +59,7 @@ class TrainingOptions:
                 raise InvalidInputError(
                     f"{name} is {getattr(self, name)}; it must be a positive number"
                 )
+        if self.precision not in PRECISIONS:
+            raise UnknownNameError("precision", self.precision, PRECISIONS)
         if not 0.0 <= self.average < 1.0:
             raise InvalidInputError(f"average is {self.average}; it must lie in [0, 1)")

@@ -47,6 +47,7 @@ _NUMBERS = (
     ("devices", int, "processes or GPUs that train together"),
     ("precision", str, "32-true, bf16-mixed, or auto: the faster on the device"),
     ("validate-every", int, "steps between validations and checkpoints"),
+    ("validation", int, "held-out views that are judged then"),
     ("seed", int, "of weights and samples"),
 )
 
@@ -59,10 +60,12 @@ def run(args: argparse.Namespace) -> int:
     require_package("lightning_fabric", extra="train")
     require_package("tensorboard", extra="train")
     require_writable(args.out)
+    from recon_node.kernels.warp_start import start_warp
     from recon_node.training.lrm import train
     from recon_node.training.options import TrainingOptions
 
     names = {field.name for field in fields(TrainingOptions)}
     given = {k: v for k, v in vars(args).items() if k in names and v is not None}
+    start_warp()
     train(args.data, args.out, TrainingOptions(**given), weights=args.weights)
     return 0

@@ -28,7 +28,9 @@ from recon_node.training.options import TrainingOptions
 from recon_node.training.samples import Sample, SampleOptions, SampleSource
 
 SAMPLES = SampleOptions(points=32, reuse=2, shuffle=4)
-OPTIONS = TrainingOptions(steps=4, batch=2, warmup=3, validate_every=2, seed=11)
+OPTIONS = TrainingOptions(
+    steps=4, batch=2, warmup=3, validate_every=2, precision="32-true", seed=11
+)
 RADIUS, SHARPNESS = 0.5, 0.02
 TINY = CompactConfig(
     widths=(16, 16, 32, 32), context_layers=1, plane_layers=1, head_width=16, hidden_width=32

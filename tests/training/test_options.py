@@ -3,11 +3,11 @@
 
 import pytest
 
-from recon_node.engines.errors import InvalidInputError
+from recon_node.engines.errors import InvalidInputError, UnknownNameError
 from recon_node.training.options import TrainingOptions
 
 
-@pytest.mark.parametrize("name", ["steps", "batch", "devices", "validate_every", "warmup"])
+@pytest.mark.parametrize("name", ["steps", "batch", "devices", "validate_every", "validation"])
 def test_counts_start_at_one(name):
     TrainingOptions(**{name: 1})
     with pytest.raises(InvalidInputError, match=f"{name} is 0; it must be at least 1"):
@@ -32,3 +32,8 @@ def test_scales_are_positive_and_finite(name, value):
 def test_an_average_forgets(value):
     with pytest.raises(InvalidInputError, match=r"average is .*; it must lie in \[0, 1\)"):
         TrainingOptions(average=value)
+
+
+def test_an_unknown_precision_names_the_known():
+    with pytest.raises(UnknownNameError, match="'bf16-true'; known: .*; did you mean"):
+        TrainingOptions(precision="bf16-true")
