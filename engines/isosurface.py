@@ -308,6 +308,16 @@ def _crossed_cells(samples: _Samples, blocks: np.ndarray) -> np.ndarray:
     return crossed_cells(values, np.flatnonzero(chosen).astype(np.int32))
 
 
+def _refinement(resolution: int, coarse: int) -> int:
+    """How many times finer the last lattice is than the first: 2, 4, 8, …"""
+    ratio = resolution // max(coarse, 1)
+    if coarse < 1 or ratio * coarse != resolution or ratio < 2 or ratio & (ratio - 1):
+        raise InvalidInputError(
+            f"resolution {resolution} is not {coarse} times 2, 4, 8, …; choose coarse so that it is"
+        )
+    return ratio
+
+
 def extract_isosurface(
     sdf: SignedDistance, *, resolution: int = 128, coarse: int = 16, lipschitz: float = 1.25
 ) -> Isosurface:
@@ -346,11 +356,7 @@ def extract_isosurface(
         EmptySurfaceError: no sample is inside.
         ReconstructionError: the field gave another number of values, or NaN, or infinity.
     """
-    ratio = resolution // max(coarse, 1)
-    if coarse < 1 or ratio * coarse != resolution or ratio < 2 or ratio & (ratio - 1):
-        raise InvalidInputError(
-            f"resolution {resolution} is not {coarse} times 2, 4, 8, …; choose coarse so that it is"
-        )
+    ratio = _refinement(resolution, coarse)
     if not 0 < lipschitz < np.inf:
         raise InvalidInputError(f"lipschitz must be positive and finite, got {lipschitz}")
     samples = _Samples(sdf, resolution=resolution, margin=ratio // 2, lipschitz=lipschitz)

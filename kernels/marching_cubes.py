@@ -234,6 +234,21 @@ def marching_cubes(
     if len(cells) == 0:
         return np.empty((0, 3), np.float32), np.empty((0, 3), np.int32)
 
+    vertices, triangles = _polygonise(values, cells, origin, spacing, device)
+    if len(triangles) and triangles.min() < 0:
+        raise ValueError("cells lack a cell that the surface crosses; pass all that may be crossed")
+    return vertices, triangles
+
+
+def _polygonise(
+    values: np.ndarray,
+    cells: np.ndarray,
+    origin: tuple[float, float, float],
+    spacing: float,
+    device: str,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices and faces as of `marching_cubes`; -1 stands for a vertex of a cell not visited."""
+
     def launch(kernel: wp.Kernel, inputs: list, outputs: list) -> None:
         wp.launch(kernel, dim=len(cells), inputs=inputs, outputs=outputs, device=device)
 
@@ -265,7 +280,4 @@ def marching_cubes(
         [shape, visited, cases, rank_of_cell, vertex_ends, face_ends, starts, edges],
         [faces],
     )
-    triangles = faces.numpy().reshape(-1, 3)
-    if triangles.size and triangles.min() < 0:
-        raise ValueError("cells lack a cell that the surface crosses; pass all that may be crossed")
-    return vertices.numpy(), triangles
+    return vertices.numpy(), faces.numpy().reshape(-1, 3)

@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 _EXAMPLES = """\
-example:
+examples:
   recon export run/checkpoint.pt -o weights
   recon reconstruct cup.png --mask cup_mask.png --weights weights -o out
 
