@@ -18,9 +18,15 @@ BACKENDS = {  # name -> (module, class)
 
 
 class Backend(Protocol):
-    """Runs one network on the arrays of its ports."""
+    """Runs one network on the arrays of its ports.
+
+    Attributes:
+        name: One of `BACKENDS`.
+        concurrency: Threads from which `run` is best called at once.
+    """
 
     name: str
+    concurrency: int
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The network's outputs by port name.

@@ -44,9 +44,12 @@ class OnnxRuntimeBackend:
                 f"{graph} was exported for other weights than those beside it, or is corrupt; "
                 "export both together with `recon export`"
             )
+        cores = len(os.sched_getaffinity(0))
+        self.concurrency = cores if network.pointwise else 1
+        options = _options(threads=1 if network.pointwise else cores)
         try:
             self._session = onnxruntime.InferenceSession(
-                str(graph), _options(), providers=["CPUExecutionProvider"]
+                str(graph), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # ONNX Runtime has a class of its own for every status code
             raise WeightsError(
@@ -68,19 +71,17 @@ class OnnxRuntimeBackend:
         )
 
 
-def _options() -> "onnxruntime.SessionOptions":
+def _options(*, threads: int) -> "onnxruntime.SessionOptions":
     """Options that leave the other processes of a robot their share of the machine.
 
     By default ONNX Runtime starts a thread on every core, also on those that this process may not
-    use, and lets idle ones spin. That gains nothing on two free cores (27 ms for the encoder, 1.4
-    us a point for the decoder either way), and on a shared one the encoder took 1.1 s.
+    use, and lets idle ones spin. That gains nothing on two free cores (27 ms for the encoder either
+    way), and on a shared one the encoder took 1.1 s.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ONLY_FATAL
+    options.intra_op_num_threads = threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    usable = len(os.sched_getaffinity(0))
-    if usable < os.cpu_count():
-        options.intra_op_num_threads = usable
     return options
 
 

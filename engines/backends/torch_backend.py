@@ -28,6 +28,7 @@ class TorchBackend:
     """
 
     name = "torch"
+    concurrency = 1  # torch has threads of its own
 
     def __init__(self, network: Network, weights: Path, *, device: str = "cpu"):
         self._device = torch.device(device)

@@ -20,6 +20,7 @@ from recon_node.engines.reconstruction import Reconstruction, Stage
 from recon_node.engines.single_view import answer, first_view
 
 RESOLUTION = 128
+LIPSCHITZ = 1.0  # that of a distance; the network is steeper only beside measured surfaces
 SIGMA = SigmaModel(measured=0.01, seen=0.06, guessed=0.08)
 
 
@@ -86,7 +87,7 @@ class CompactEngine:
 
 def _largest_parts(field: CompactField) -> Mesh:
     """The field's surface without crumbs and inner cavities, in canonical coordinates."""
-    surface = extract_isosurface(field.sdf, resolution=RESOLUTION)
+    surface = extract_isosurface(field.sdf, resolution=RESOLUTION, lipschitz=LIPSCHITZ)
     mesh = Mesh(surface.vertices, surface.faces)
     if mesh.volume <= 0:
         raise EmptySurfaceError(

@@ -2,13 +2,15 @@
 """The field that the compact model saw in a crop: points to signed distance and colour."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from recon_node.engines.backends.backend import Backend
 from recon_node.engines.crop import Crop
 
-CHUNK = 16384
+CHUNK = 4096  # points asked at once: what the network makes of them stays in a core's cache
+SMALLEST_CHUNK = 512  # below it a call costs more than its points
 
 
 def network_input(crop: Crop) -> dict[str, np.ndarray]:
@@ -47,6 +49,7 @@ class CompactField:
     ):
         self._decoder = decoder
         self._fixed = {**inputs, **planes}
+        self._threads = ThreadPoolExecutor(decoder.concurrency)
 
     def sdf(self, points: np.ndarray) -> np.ndarray:
         """Signed distance, f32 (N,), negative inside, at canonical points f32 (N, 3)."""
@@ -57,9 +60,14 @@ class CompactField:
         return self._ask(points, "colours")
 
     def _ask(self, points: np.ndarray, port: str) -> np.ndarray:
-        points = np.ascontiguousarray(points, np.float32)
-        pieces = [
-            self._decoder.run({**self._fixed, "points": points[None, start : start + CHUNK]})[port]
-            for start in range(0, len(points), CHUNK)
-        ]
-        return np.concatenate(pieces, axis=1)[0]
+        points = np.ascontiguousarray(points, np.float32)[None]
+        share = -(-points.shape[1] // self._decoder.concurrency)
+        size = min(max(share, SMALLEST_CHUNK), CHUNK)
+
+        def ask(start: int) -> np.ndarray:
+            piece = points[:, start : start + size]
+            return self._decoder.run({**self._fixed, "points": piece})[port]
+
+        starts = range(0, points.shape[1], size)
+        answers = map(ask, starts) if len(starts) < 2 else self._threads.map(ask, starts)
+        return np.concatenate(list(answers), axis=1)[0]

@@ -10,11 +10,19 @@ WEIGHTS_FILE = "compact.safetensors"
 
 @dataclass(frozen=True)
 class Network:
-    """One network: its name in the weights and the names of its arrays, in order."""
+    """One network as its callers see it.
+
+    Attributes:
+        name: Of the network in the weights.
+        inputs: Names of its arrays, in order.
+        outputs: Likewise.
+        pointwise: Whether it answers any number of points, each by itself.
+    """
 
     name: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    pointwise: bool = False
 
     @property
     def graph_file(self) -> str:
@@ -24,5 +32,8 @@ class Network:
 
 ENCODER = Network("encoder", ("crop", "tan_half_fov"), ("front", "sides"))
 DECODER = Network(
-    "decoder", ("front", "sides", "crop", "tan_half_fov", "points"), ("sdf", "colours")
+    "decoder",
+    ("front", "sides", "crop", "tan_half_fov", "points"),
+    ("sdf", "colours"),
+    pointwise=True,
 )
