@@ -105,7 +105,8 @@ def fastest_precision() -> str:
     if torch.cuda.is_available():
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        native = torch.cpu.get_capabilities().get("avx512_bf16", False)
+        capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # absent in older versions
+        native = capabilities.get("avx512_bf16", False)
     return "bf16-mixed" if native else "32-true"
 
 

@@ -16,6 +16,7 @@ from recon_node.training.checkpoint import Checkpoint
 from recon_node.training.lrm import (
     Batch,
     Trainer,
+    fastest_precision,
     losses_of,
     moving_average,
     rate_at,
@@ -229,6 +230,10 @@ def test_the_rate_rises_stays_and_falls():
     assert (np.diff(rates[800:990]) < 0).all()
     constant = replace(options, cooldown=0)
     assert {rate_at(step, constant) for step in (100, 500, 999)} == {1e-3}
+
+
+def test_the_fastest_precision_is_one_that_runs():
+    assert TrainingOptions(precision=fastest_precision()).precision != "auto"
 
 
 def test_the_moving_average_follows_fast_first_and_slowly_later():
