@@ -26,6 +26,7 @@ from recon_node.engines.crop import Crop, crop_view
 from recon_node.engines.mesh import Mesh
 from recon_node.engines.reconstruction import Reconstruction, Stage
 from recon_node.engines.single_view import answer, first_view
+from recon_node.kernels.warp_start import load_kernels
 
 BACK = 0.1  # how far seen points are pushed back / shorter side of the outline; a pixel at least
 FENCE = 3.0  # interquartile ranges beyond which a depth is a mixed pixel, not the object
@@ -42,6 +43,9 @@ class HullEngine:
     """
 
     name = "hull"
+
+    def __init__(self) -> None:
+        load_kernels("ray_cast")
 
     def reconstruct(self, views: Sequence[View], *, object_id: str = "object") -> Reconstruction:
         """A closed convex or extruded shape of the object in the first view.

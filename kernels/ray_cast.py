@@ -28,7 +28,8 @@ def _cast_kernel(
         barycentric[i] = wp.vec3(hit.u, hit.v, 1.0 - hit.u - hit.v)
 
 
-@wp.kernel(enable_backward=False)
+# Modules of their own: whoever only casts rays need not wait until these are compiled.
+@wp.kernel(enable_backward=False, module="unique")
 def _closest_kernel(
     mesh: wp.uint64,
     points: wp.array(dtype=wp.vec3),
@@ -48,7 +49,7 @@ def _closest_kernel(
         barycentric[i] = wp.vec3(query.u, query.v, 1.0 - query.u - query.v)
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel(enable_backward=False, module="unique")
 def _signed_closest_kernel(
     mesh: wp.uint64,
     points: wp.array(dtype=wp.vec3),

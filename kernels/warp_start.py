@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Warp started without its greeting, for programs whose output people or scripts read."""
+"""Warp started without its greeting, and its kernels compiled before they are needed."""
 
 import ctypes.util
+import importlib
+import logging
 import os
+import threading
 
 import warp as wp
 
 _ONLY_WARNINGS = 30  # warp.LOG_WARNING, where Warp has log levels
+_PATIENCE = 1.0  # [s] after which a wait is explained; loading from the cache takes milliseconds
+
+_logger = logging.getLogger(__name__)
 
 
 def start_warp() -> None:
@@ -31,3 +37,23 @@ def start_warp() -> None:
         os.dup2(stderr, 2)
         os.close(stderr)
         os.close(nowhere)
+
+
+def load_kernels(*modules: str) -> None:
+    """Compiles the kernels of modules of this package, or loads them from Warp's cache.
+
+    The first launch would do so too, in the middle of some other work. Compiling is needed once
+    per machine and version, takes several seconds, and is logged.
+
+    Args:
+        modules: Such as "ray_cast".
+    """
+    message = "compiling kernels (once per machine)"
+    notice = threading.Timer(_PATIENCE, _logger.info, args=(message,))
+    notice.daemon = True
+    notice.start()
+    try:
+        for name in modules:
+            wp.load_module(importlib.import_module(f"{__package__}.{name}"), device="cpu")
+    finally:
+        notice.cancel()

@@ -59,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logger = logging.getLogger(ROOT_LOGGER)
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG if args.debug else logging.WARNING)
+    logger.getChild("kernels").setLevel(logging.INFO)  # why it may take a while
     try:
         code = args.run(args)
         sys.stdout.flush()  # here, where a reader that went away is still caught

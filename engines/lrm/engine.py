@@ -18,6 +18,7 @@ from recon_node.engines.lrm.networks import DECODER, ENCODER, WEIGHTS_DIRECTORY
 from recon_node.engines.mesh import Mesh
 from recon_node.engines.reconstruction import Reconstruction, Stage
 from recon_node.engines.single_view import answer, first_view
+from recon_node.kernels.warp_start import load_kernels
 
 RESOLUTION = 128
 LIPSCHITZ = 1.0  # that of a distance; the network is steeper only beside measured surfaces
@@ -38,6 +39,7 @@ class CompactEngine:
     name = "compact"
 
     def __init__(self, *, backend: str = "onnxruntime", weights: Path | None = None):
+        load_kernels("lattice_bounds", "marching_cubes", "ray_cast")
         weights = weights or WEIGHTS_DIRECTORY
         self._encoder = load_backend(backend, ENCODER, weights)
         self._decoder = load_backend(backend, DECODER, weights)
