@@ -10,6 +10,7 @@ from recon_node.engines.canonical import points_to_image
 from recon_node.engines.crop import Crop
 from recon_node.engines.mesh import Mesh
 from recon_node.engines.reconstruction import Provenance
+from recon_node.engines.spread import spread
 from recon_node.kernels.ray_cast import RayCaster
 
 RIM = 6  # pixels over which the object's colours are spread beyond its sure inside
@@ -123,14 +124,7 @@ def _spread_colors(crop: Crop) -> tuple[np.ndarray, np.ndarray]:
     known = _eroded(crop.mask >= 0.99)
     if not known.any():
         known = crop.inside
-    layers = np.dstack([crop.image, np.ones_like(crop.mask)]).astype(np.float32)
-    layers *= known[..., None]
-    for _ in range(RIM):
-        padded = np.pad(layers, ((1, 1), (1, 1), (0, 0)))
-        around = padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]
-        around /= np.maximum(around[..., 3:], 1.0)
-        layers = np.where(layers[..., 3:] > 0, layers, around)
-    return layers[..., :3], layers[..., 3] > 0
+    return spread(crop.image.astype(np.float32), known, steps=RIM)
 
 
 def _eroded(mask: np.ndarray) -> np.ndarray:

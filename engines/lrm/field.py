@@ -8,22 +8,30 @@ import numpy as np
 
 from recon_node.engines.backends.backend import Backend
 from recon_node.engines.crop import Crop
+from recon_node.engines.spread import spread
 
 CHUNK = 4096  # points asked at once: what the network makes of them stays in a core's cache
+HOLE = 6  # pixels from known depth over which holes in it are filled
 SMALLEST_CHUNK = 512  # below it a call costs more than its points
 
 
 def network_input(crop: Crop) -> dict[str, np.ndarray]:
     """The encoder's inputs for a crop: `crop` f32 (1, 6, S, S) and `tan_half_fov` f32 (1,).
 
-    Channels: sRGB in [0, 1], mask, canonical depth (0 where unknown), depth known.
+    Channels: sRGB in [0, 1], mask, canonical depth (0 where unknown), depth known. Small holes in
+    the depth are filled: at a hole the network guesses by itself how far the object goes on, and
+    its surface gets a spike.
     """
-    depth = np.full(crop.mask.shape, np.nan, np.float32) if crop.depth is None else crop.depth
-    known = np.isfinite(depth)
+    depth, known = np.zeros(crop.mask.shape, np.float32), np.zeros(crop.mask.shape, bool)
+    if crop.depth is not None:
+        known = np.isfinite(crop.depth)
+        filled, reached = spread(crop.depth[..., None], known, steps=HOLE)
+        known |= reached & (crop.mask == 1.0)  # not the rim: depth ends there
+        depth = np.where(known, filled[..., 0], 0.0)
     channels = [
         *np.moveaxis(crop.image.astype(np.float32) / 255.0, -1, 0),
         crop.mask,
-        np.where(known, depth, 0.0),
+        depth,
         known,
     ]
     return {

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the network is given of a crop, and how its field is asked."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -18,10 +20,26 @@ def test_channels_are_colour_mask_depth_and_where_it_is_known(solid, T_world_cam
     rgb, mask, depth, known = inputs["crop"][0, :3], *inputs["crop"][0, 3:]
     np.testing.assert_allclose(255 * rgb.transpose(1, 2, 0), crop.image, atol=1e-4)
     np.testing.assert_array_equal(mask, crop.mask)
-    np.testing.assert_array_equal(known, np.isfinite(crop.depth))
-    np.testing.assert_array_equal(depth, np.nan_to_num(crop.depth))
-    assert 0.2 < known.mean() < 0.8
+    measured = np.isfinite(crop.depth)
+    assert 0.2 < measured.mean() < 0.8
+    np.testing.assert_array_equal(depth[measured], crop.depth[measured])
+    assert set(np.unique(known)) == {0, 1}
+    assert known[measured].all()
+    assert not known[~measured & (crop.mask < 1)].any()
+    assert not depth[known == 0].any()
     np.testing.assert_allclose(inputs["tan_half_fov"], [crop.tan_half_fov])
+
+
+def test_small_holes_in_the_depth_are_filled(solid, T_world_camera, rng):
+    view = solid.view(T_world_camera)
+    whole = network_input(crop_view(view))["crop"][0, 4:]
+    depth = view.depth.copy()
+    depth[rng.uniform(size=depth.shape) < 0.3] = np.nan
+    filled = network_input(crop_view(replace(view, depth=depth)))["crop"][0, 4:]
+    inner = crop_view(view).mask == 1.0
+    assert filled[1][inner].mean() > 0.99
+    both = (filled[1] > 0) & (whole[1] > 0)
+    assert np.median(np.abs(filled[0] - whole[0])[both]) < 0.03
 
 
 def test_without_depth_both_of_its_channels_are_zero(solid, T_world_camera):
