@@ -86,8 +86,9 @@ def test_place_and_size_are_right_in_metres(result, solid):
     mesh = in_world(result)
     longest = solid.mesh.extents.max()
     offset = middle_of(mesh.vertices) - middle_of(solid.mesh.vertices)
-    assert np.linalg.norm(offset) < 0.15 * longest
-    np.testing.assert_allclose(mesh.extents, solid.mesh.extents, rtol=0.3)
+    # What is hidden is guessed: half of each side of the box, up to a bulge of the mesh.
+    assert np.linalg.norm(offset) < 0.2 * longest
+    np.testing.assert_allclose(mesh.extents, solid.mesh.extents, rtol=0.4)
 
 
 def test_the_visible_side_lies_on_the_measured_surface(result, solid):
