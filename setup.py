@@ -14,6 +14,12 @@ ROOMS = {
     "recon_node.training": "training",
     "recon_node.evaluation": "evaluation",
 }
+# The text of the ROS interfaces, for reading and writing bags where there is no ROS.
+INTERFACES = {
+    "recon_node.msg": "msg",
+    "recon_node.srv": "srv",
+    "recon_node.action": "action",
+}
 
 packages = [
     package
@@ -22,7 +28,10 @@ packages = [
 ]
 
 setup(
-    packages=packages,
-    package_dir=ROOMS,
-    package_data={"recon_node.engines.lrm": ["weights/*"]},
+    packages=[*packages, *INTERFACES],
+    package_dir=ROOMS | INTERFACES,
+    package_data={
+        "recon_node.engines.lrm": ["weights/*"],
+        **{package: [f"*.{kind}"] for package, kind in INTERFACES.items()},
+    },
 )
