@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The text of recon's ROS interfaces, as rosidl and rosbags want it, where there is no ROS.
+"""The text of recon's ROS interfaces, as rosbags wants it to read our messages where there is no ROS.
 
-The folders msg, srv and action are data packages below `recon_node`: setup.py puts them there in a wheel
-and in an editable install, CMakeLists.txt in a colcon workspace.
+A wheel and a colcon workspace carry the folders msg, srv and action inside `recon_node`; an editable
+install leaves them where they are, beside it.
 """
 
-from collections.abc import Iterator
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from pathlib import Path
 
 from recon_node.engines.errors import UnknownNameError
 
@@ -29,21 +27,23 @@ def interface_text(kind: str, name: str) -> str:
     """
     if kind not in KINDS:
         raise UnknownNameError("kind of interface", kind, KINDS)
-    texts = {file.name.removesuffix(f".{kind}"): file for file in _files(kind)}
-    if name not in texts:
-        raise UnknownNameError(f"{kind} interface", name, texts)
-    return texts[name].read_text(encoding="utf-8")
+    paths = _paths(kind)
+    if name not in paths:
+        raise UnknownNameError(f"{kind} interface", name, paths)
+    return paths[name].read_text(encoding="utf-8")
 
 
 def interface_texts() -> dict[str, str]:
     """Definition of every interface by its ROS type name, such as "recon/msg/ObjectMesh"."""
     return {
-        f"recon/{kind}/{file.name.removesuffix(f'.{kind}')}": file.read_text(encoding="utf-8")
+        f"recon/{kind}/{name}": path.read_text(encoding="utf-8")
         for kind in KINDS
-        for file in _files(kind)
+        for name, path in sorted(_paths(kind).items())
     }
 
 
-def _files(kind: str) -> Iterator[Traversable]:
-    found = (file for file in files(f"recon_node.{kind}").iterdir() if file.is_file())
-    return (file for file in found if file.name.endswith(f".{kind}"))
+def _paths(kind: str) -> dict[str, Path]:
+    package = Path(__file__).resolve().parent
+    inside = package / kind
+    folder = inside if inside.is_dir() else package.parent / kind
+    return {path.stem: path for path in folder.glob(f"*.{kind}")}
