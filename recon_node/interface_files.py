@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The text of recon's ROS interfaces, as rosbags wants it to read our messages where there is no ROS.
+"""The text of recon's ROS interfaces: with it rosbags reads our messages where there is no ROS.
 
-A wheel and a colcon workspace carry the folders msg, srv and action inside `recon_node`; an editable
-install leaves them where they are, beside it.
+A wheel and a colcon workspace carry the folders msg, srv and action inside `recon_node`; an
+editable install leaves them where they are, beside it.
 """
 
 from pathlib import Path
