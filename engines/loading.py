@@ -2,15 +2,36 @@
 """From an engine's name to the engine."""
 
 import importlib
+from dataclasses import dataclass
 from pathlib import Path
 
+from recon_node.engines.backends.backend import BACKENDS
 from recon_node.engines.errors import UnknownNameError
+from recon_node.engines.option import check_options, option
 from recon_node.engines.reconstruction import Engine
 
 ENGINES = {  # name -> (module, class, whether it has weights and a backend)
     "compact": ("recon_node.engines.lrm.engine", "CompactEngine", True),
     "hull": ("recon_node.engines.hull", "HullEngine", False),
 }
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """Which engine, on what, with which weights; the sentences are in the fields."""
+
+    engine: str = option(
+        "compact", "What makes the meshes; the hull needs no weights.", choices=tuple(ENGINES)
+    )
+    backend: str = option("onnxruntime", "What runs the engine's network.", choices=tuple(BACKENDS))
+    weights: str = option("", "Folder of the engine's weights; empty: those that recon ships.")
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    def load(self) -> Engine:
+        """The engine, loaded; see `load_engine`."""
+        return load_engine(self.engine, backend=self.backend, weights=self.weights or None)
 
 
 def load_engine(

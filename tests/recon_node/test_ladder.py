@@ -37,8 +37,15 @@ def test_engine_serves_where_it_can(ball):
     assert reconstruct_or_hull(HullEngine(), ball.view, object_id="cup").warnings == ()
 
 
-@pytest.mark.parametrize("error", [EmptyMaskError("no mask"), RuntimeError("a bug")])
-def test_other_errors_pass(error, ball):
-    """Hide neither bad input nor bugs."""
-    with pytest.raises(type(error), match=str(error)):
-        reconstruct_or_hull(FailingEngine(error), ball.view, object_id="cup")
+def test_bug_of_an_engine_does_not_stop_the_robot(ball, caplog):
+    """Answer with the hull where the engine breaks; the log has the traceback."""
+    result = reconstruct_or_hull(FailingEngine(RuntimeError("a bug")), ball.view, object_id="cup")
+    assert result.engine == "hull"
+    assert "internal error: RuntimeError: a bug" in result.warnings[-1]
+    assert "Traceback" in caplog.text and "'compact' failed on cup" in caplog.text
+
+
+def test_bad_input_passes(ball):
+    """Leave bad input to the caller: no rung could use it."""
+    with pytest.raises(EmptyMaskError, match="no mask"):
+        reconstruct_or_hull(FailingEngine(EmptyMaskError("no mask")), ball.view, object_id="cup")

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node's subscriptions, joined into frames. Callbacks check and enqueue; pixels wait."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+from geometry_msgs.msg import PoseStamped
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, qos_profile_sensor_data
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from recon_node.engines.errors import InvalidInputError, ReconstructionError
+from recon_node.faults import FaultLog
+from recon_node.messages.cameras import camera_of
+from recon_node.messages.images import check_color_encoding, label_image
+from recon_node.messages.poses import transform_of
+from recon_node.messages.stamps import stamp_ns
+from recon_node.node_config import NodeConfig
+from recon_node.streams.camera_poses import PoseBuffer
+from recon_node.streams.drops import Drop, DropCounter
+from recon_node.streams.frame import Frame
+from recon_node.streams.frame_join import FrameJoin, Joined
+
+WAITING_FRAMES = 5  # that wait for their camera pose at once
+RETRY = 0.02  # [s] between two looks for it
+_RELIABLE = QoSProfile(depth=10)
+
+
+class Intake:
+    """Frames from topics.
+
+    Args:
+        node: Subscribes.
+        config: What to listen to.
+        drops: Counts what leads to no frame.
+        faults: Gets what cannot be used.
+        deliver: Called with each frame, in the executor's thread.
+
+    Raises:
+        MissingPackageError: `world_frame` is set and tf2_ros is not installed.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        config: NodeConfig,
+        *,
+        drops: DropCounter,
+        faults: FaultLog,
+        deliver: Callable[[Frame], None],
+    ):
+        self._node, self._config = node, config
+        self._drops, self._faults, self._deliver = drops, faults, deliver
+        self._join = FrameJoin(config.join, drops)
+        self._poses = PoseBuffer()
+        self._tf = None
+        if config.input.world_frame:
+            from recon_node.tf_poses import TfPoses
+
+            self._tf = TfPoses(node, config.input.world_frame)
+        self._camera_info: CameraInfo | None = None
+        self._waiting: deque[tuple[Joined, float]] = deque()
+        self._subscriptions = []
+        self._timer = None
+        self.images = self.frames = 0
+        self.latest: Frame | None = None
+
+    def start(self) -> None:
+        """Subscribes."""
+        compressed = self._config.input.image_transport == "compressed"
+        image = self._node.resolve_topic_name("image") + ("/compressed" if compressed else "")
+        topics = [
+            (CompressedImage if compressed else Image, image, self._on_image),
+            (Image, "mask", self._on_mask),
+            (CameraInfo, "camera_info", self._on_camera_info),
+        ]
+        if self._config.input.depth_mode != "off":
+            topics.append((Image, "depth", self._on_depth))
+        for kind, topic, callback in topics:
+            self._subscribe(kind, topic, callback, qos_profile_sensor_data)
+        self._subscribe(PoseStamped, "camera_pose", self._on_camera_pose, _RELIABLE)
+        self._timer = self._node.create_timer(RETRY, self._place_waiting)
+        self.look_around()
+
+    def stop(self) -> None:
+        """Unsubscribes, and forgets what waits."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions.clear()
+        if self._timer is not None:
+            self._node.destroy_timer(self._timer)
+            self._timer = None
+        self._drops.count(Drop.DEACTIVATED, len(self._waiting))
+        self._waiting.clear()
+        self._join.reset()
+        self.latest = None
+
+    def close(self) -> None:
+        """Ends listening to TF."""
+        self.stop()
+        if self._tf is not None:
+            self._tf.close()
+
+    def reconfigure(self, config: NodeConfig) -> None:
+        """Takes over live parameters."""
+        self._config = config
+        self._join.config = config.join
+
+    def look_around(self) -> None:
+        """Sees who publishes what; to be called now and then."""
+        mode = self._config.input.depth_mode
+        published = mode == "auto" and self._node.count_publishers("depth") > 0
+        self._join.require_depth(mode == "required" or published)
+
+    def waiting_for(self) -> str:
+        """Which input is missing, for a person; empty where nothing is."""
+        if not self._subscriptions:
+            return ""
+        missing = self._join.waiting_for()
+        if not missing and self._camera_info is None:
+            missing = "camera_info: none received"
+        if not missing and self._waiting:
+            missing = self._pose_missing(self._waiting[-1][0])
+        hints = [
+            f"somebody publishes {topic}, but nothing arrives: large images are lost over "
+            "best-effort DDS on one machine, see docs/ros.md, Large images"
+            for topic in ("image", "mask", "depth")
+            if f"{topic}: none received" in missing and self._node.count_publishers(topic)
+        ]
+        return "; ".join([missing, *hints]) if hints else missing
+
+    def frame_of(
+        self, image: Image, mask: Image, depth: Image, info: CameraInfo, pose: PoseStamped
+    ) -> Frame:
+        """The frame of a request.
+
+        Raises:
+            InvalidInputError: A message cannot be used, or there is no camera pose.
+        """
+        check_color_encoding(image)
+        labels = label_image(mask)
+        stamp = stamp_ns(image.header)
+        if pose.header.frame_id:
+            placed = (pose.header.frame_id, transform_of(pose.pose))
+        else:
+            placed = self._camera_pose(image.header.frame_id, stamp)
+        if placed is None:
+            raise InvalidInputError(
+                f"there is no camera pose at the image's stamp: "
+                f"{self._why_no_pose(image.header.frame_id, stamp)}; give camera_pose"
+            )
+        return Frame(
+            stamp_ns=stamp,
+            frame_id=image.header.frame_id,
+            image=image,
+            labels=labels,
+            depth=depth if depth.width else None,
+            camera=camera_of(info, placed[1]),
+            output_frame=placed[0],
+            arrived=time.monotonic(),
+        )
+
+    def _subscribe(self, kind: type, topic: str, callback: Callable, qos: QoSProfile) -> None:
+        self._subscriptions.append(
+            self._node.create_subscription(
+                kind,
+                topic,
+                callback,
+                qos,
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            )
+        )
+
+    def _on_image(self, message: Image | CompressedImage) -> None:
+        self.images += 1
+        try:
+            if isinstance(message, Image):
+                check_color_encoding(message)
+        except InvalidInputError as error:
+            self._refuse(error)
+            return
+        self._add("image", message)
+
+    def _on_mask(self, message: Image) -> None:
+        self._add("mask", message)
+
+    def _on_depth(self, message: Image) -> None:
+        self._add("depth", message)
+
+    def _on_camera_info(self, message: CameraInfo) -> None:
+        self._camera_info = message
+
+    def _on_camera_pose(self, message: PoseStamped) -> None:
+        try:
+            T_frame_camera = transform_of(message.pose)
+        except InvalidInputError as error:
+            self._refuse(error)
+            return
+        self._poses.add(stamp_ns(message.header), message.header.frame_id, T_frame_camera)
+
+    def _add(self, stream: str, message: Image | CompressedImage) -> None:
+        joined = self._join.add(stream, stamp_ns(message.header), message)
+        if joined is None:
+            return
+        if self._camera_info is None:
+            self._drops.count(Drop.NO_CAMERA_INFO)
+            topic = self._node.resolve_topic_name("camera_info")
+            self._faults.record(f"an image has no camera_info: nothing was received on {topic}")
+            return
+        self._waiting.append((joined, time.monotonic() + self._config.input.tf_timeout))
+        if len(self._waiting) > WAITING_FRAMES:
+            self._waiting.popleft()
+            self._drops.count(Drop.NO_CAMERA_POSE)
+        self._place_waiting()
+
+    def _place_waiting(self) -> None:
+        """Hands on the frames whose camera pose is known by now, in order."""
+        while self._waiting:
+            joined, deadline = self._waiting[0]
+            frame_id = joined.messages["image"].header.frame_id
+            placed = self._camera_pose(frame_id, joined.stamp_ns)
+            if placed is None and time.monotonic() < deadline:
+                return
+            self._waiting.popleft()
+            if placed is None:
+                self._drops.count(Drop.NO_CAMERA_POSE)
+                self._faults.record(self._pose_missing(joined))
+            else:
+                self._hand_on(joined, *placed)
+
+    def _hand_on(self, joined: Joined, output_frame: str, T_world_camera: np.ndarray) -> None:
+        messages = joined.messages
+        try:
+            frame = Frame(
+                stamp_ns=joined.stamp_ns,
+                frame_id=messages["image"].header.frame_id,
+                image=messages["image"],
+                labels=label_image(messages["mask"]),
+                depth=messages.get("depth"),
+                camera=camera_of(self._camera_info, T_world_camera),
+                output_frame=output_frame,
+                arrived=joined.arrived,
+            )
+        except ReconstructionError as error:
+            self._refuse(error)
+            return
+        self.frames += 1
+        self.latest = frame
+        self._deliver(frame)
+
+    def _camera_pose(self, frame_id: str, stamp: int) -> tuple[str, np.ndarray] | None:
+        """Output frame and T_output_camera at a stamp, or None where it is not known (yet)."""
+        if self._tf is not None:
+            T_world_camera = self._tf.lookup(frame_id, stamp)
+            world_frame = self._config.input.world_frame
+            return None if T_world_camera is None else (world_frame, T_world_camera)
+        if self._node.count_publishers("camera_pose") or len(self._poses):
+            return self._poses.lookup(stamp)
+        return frame_id, np.eye(4)
+
+    def _pose_missing(self, joined: Joined) -> str:
+        frame_id = joined.messages["image"].header.frame_id
+        return f"no camera pose of an image: {self._why_no_pose(frame_id, joined.stamp_ns)}"
+
+    def _why_no_pose(self, frame_id: str, stamp: int) -> str:
+        if self._tf is not None:
+            return self._tf.explain(frame_id, stamp)
+        topic = self._node.resolve_topic_name("camera_pose")
+        return f"{topic} has none within reach of the stamp {stamp / 1e9:.3f} s"
+
+    def _refuse(self, error: ReconstructionError) -> None:
+        self._drops.count(Drop.BAD_INPUT)
+        self._faults.record(str(error))
