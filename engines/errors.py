@@ -76,5 +76,5 @@ def require_package(name: str, *, extra: str) -> ModuleType:
     except ImportError as error:
         raise MissingPackageError(
             f"the package {name!r} could not be imported ({error}), because the base install does "
-            f'not contain it; install it with: pip install "recon[{extra}]"'
+            f"not contain it; in the checkout of recon: pip install '.[{extra}]'"
         ) from error

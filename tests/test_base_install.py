@@ -103,7 +103,7 @@ def test_missing_extra_is_named(sphere_scene):
         ["reconstruct", "ball.png", "--mask", "mask.png", "--backend", "torch", "-o", "out"],
         sphere_scene,
     )
-    assert "recon[torch]" in run.stderr
+    assert ".[torch]" in run.stderr
     assert "Traceback" not in run.stderr
 
 

@@ -151,4 +151,4 @@ def test_without_scipy_the_extra_to_install_is_named(tmp_path):
         "    print(error)\n"
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-    assert 'pip install "recon[evaluation]"' in run.stdout
+    assert "pip install '.[evaluation]'" in run.stdout

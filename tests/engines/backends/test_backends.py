@@ -201,7 +201,7 @@ def test_a_missing_package_names_its_extra(random_weights):
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     without_torch, without_onnxruntime = run.stdout.splitlines()
     assert "'torch' could not be imported" in without_torch
-    assert 'pip install "recon[torch]"' in without_torch
+    assert "pip install '.[torch]'" in without_torch
     assert "'onnxruntime' could not be imported" in without_onnxruntime
     assert 'pip install "recon' in without_onnxruntime
 
