@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages as rosbags reads them from a bag: real ones, without ROS."""
+"""Messages as rosbags reads them from a bag: real ones, without ROS; and an object to send."""
 
 import array
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import trimesh
 from rosbags.typesys import Stores, get_typestore
+
+from recon_node.engines.mesh import Mesh
+from recon_node.engines.reconstruction import Reconstruction, ScaleSource, Stage
+from recon_node.messages.poses import rigid_transform
+from recon_node.streams.object_store import StoredObject
 
 TYPES = get_typestore(Stores.ROS2_JAZZY).types
 
@@ -80,3 +86,36 @@ class MessageMaker:
 def make() -> MessageMaker:
     """Makes messages."""
     return MessageMaker()
+
+
+def box_mesh(*, bare: bool = False) -> Mesh:
+    """A closed box off its origin, with all that is known of a vertex; or bare."""
+    box = trimesh.creation.box(extents=(0.1, 0.06, 0.2))
+    vertices = (box.vertices + (0.01, 0.02, 0.03)).astype(np.float32)
+    faces, count = box.faces.astype(np.int32), len(box.vertices)
+    if bare:
+        return Mesh(vertices, faces)
+    colors = np.arange(3 * count, dtype=np.uint8).reshape(-1, 3) * 10
+    provenance = (np.arange(count) % 3).astype(np.uint8)
+    sigma = np.linspace(0.001, 0.004, count, dtype=np.float32)
+    return Mesh(vertices, faces, colors, provenance, sigma)
+
+
+@pytest.fixture
+def stored() -> StoredObject:
+    """A box as the node keeps it, turned and moved in its output frame."""
+    result = Reconstruction(
+        object_id="object_007",
+        version=3,
+        parent_version=2,
+        stage=Stage.REFINED,
+        mesh=box_mesh(),
+        T_world_object=rigid_transform((0.4, -0.1, 0.7), (0.5, -0.5, 0.5, 0.5)),
+        scale_source=ScaleSource.DEPTH,
+        scale_sigma=0.02,
+        engine="compact",
+        view_count=2,
+        metrics={"crop_s": 0.01, "depth_used": 1.0, "total_s": 0.25},
+        warnings=("the mask touches the border",),
+    )
+    return StoredObject(result, 12_000_000_034, "map", 7, "file:///tmp/object_007_v3.glb")
