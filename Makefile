@@ -8,6 +8,11 @@ PYTEST_ARGS ?=
 
 CONSTRAINTS := requirements/constraints.txt
 INSTALL_INPUTS := pyproject.toml setup.py $(CONSTRAINTS) requirements/make_venv.sh
+ROS_INPUTS := requirements/add_ros.sh requirements/build_interfaces.sh requirements/ros_build.txt \
+	CMakeLists.txt package.xml $(wildcard msg/* srv/* action/*)
+
+# The environments bring their own ROS 2; one that is sourced must not come in front of it.
+unexport PYTHONPATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint bench clean
@@ -15,10 +20,10 @@ INSTALL_INPUTS := pyproject.toml setup.py $(CONSTRAINTS) requirements/make_venv.
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
-demo: .venv/.installed  ## reconstruct the example scenes into out/ (base install, no torch)
+demo: .venv/.ros  ## reconstruct the example scenes into out/, then over ROS 2 (no torch)
 	.venv/bin/python examples/demo.py
 
-test: .venv-test/.installed  ## run every test
+test: .venv-test/.ros  ## run every test
 	OMP_NUM_THREADS=1 .venv-test/bin/pytest $(PYTEST_ARGS)
 
 lint: .venv-test/.installed  ## check the code with ruff
@@ -36,9 +41,17 @@ clean:  ## remove environments, build products and out/
 	.venv/bin/python -m pip install -q --no-compile -c $(CONSTRAINTS) -e .
 	@touch $@
 
+# Where there are no ROS wheels or no compiler, the demo goes on without.
+.venv/.ros: .venv/.installed $(ROS_INPUTS)
+	@if requirements/add_ros.sh .venv/bin/python; then touch $@; fi
+
 .venv-test/.installed: $(INSTALL_INPUTS)
 	requirements/make_venv.sh .venv-test $(PYTHON)
 	.venv-test/bin/python -m pip install -q --no-deps --retries 1 -c $(CONSTRAINTS) \
 		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
-	.venv-test/bin/python -m pip install -q -c $(CONSTRAINTS) -e '.[dev,train,evaluation]'
+	.venv-test/bin/python -m pip install -q -c $(CONSTRAINTS) -e '.[dev,train,evaluation,bag,view]'
+	@touch $@
+
+.venv-test/.ros: .venv-test/.installed $(ROS_INPUTS)
+	requirements/add_ros.sh .venv-test/bin/python
 	@touch $@
