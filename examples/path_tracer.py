@@ -23,7 +23,12 @@ _WINDOW_Y = np.cross(_INWARD, _WINDOW_X)
 
 
 def radiance(
-    scene: TableScene, origins: np.ndarray, directions: np.ndarray, rng: np.random.Generator
+    scene: TableScene,
+    origins: np.ndarray,
+    directions: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    sees_window: bool = True,
 ) -> np.ndarray:
     """One random estimate of the linear light along each ray, f32 (N, 3).
 
@@ -32,11 +37,12 @@ def radiance(
         origins: f32 (N, 3) [m, world].
         directions: Unit, f32 (N, 3).
         rng: Of all the choices on the way.
+        sees_window: Whether a ray that leads straight to the window brings its light.
     """
     light = np.zeros((len(origins), 3), np.float32)
     weight = np.ones((len(origins), 3), np.float32)
     ray = np.arange(len(origins))
-    after_mirror = np.ones(len(origins), bool)
+    after_mirror = np.full(len(origins), sees_window)
     for bounce in range(_BOUNCES):
         hits = scene.caster.cast(origins, directions)
         out = hits.faces < 0
@@ -59,6 +65,25 @@ def radiance(
             weight[matt] *= 0.8  # the last matt bounce only sees the surroundings
         directions = _next_directions(directions, normals, coat, after_mirror, rng)
     return light
+
+
+def irradiance(
+    scene: TableScene, points: np.ndarray, normals: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """One random estimate of irradiance over pi, f32 (N, 3): times albedo it is a matt radiance.
+
+    Args:
+        scene: What throws shadows and light.
+        points: f32 (N, 3) [m, world].
+        normals: Unit, f32 (N, 3).
+        rng: Of all the choices on the way.
+    """
+    origins = (points + _LIFT * normals).astype(np.float32)
+    ball = rng.standard_normal(normals.shape, np.float32)
+    spread = normals * 1.0001 + ball / np.linalg.norm(ball, axis=1, keepdims=True)
+    directions = (spread / np.linalg.norm(spread, axis=1, keepdims=True)).astype(np.float32)
+    indirect = radiance(scene, origins, directions, rng, sees_window=False)
+    return indirect + _window_light(scene, origins, normals, rng)
 
 
 def _surroundings(

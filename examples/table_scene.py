@@ -29,7 +29,7 @@ from recon_node.training.shapes.solids import rounded_box
 
 SEED = 9_000_000
 TABLE_SIZE = np.array([1.3, 0.86, 0.036])  # [m]; its top is z = 0
-_FLOOR, _WALL = -0.74, 1.9  # [m]: the floor's height, the wall's distance
+FLOOR, WALL = -0.74, 1.9  # [m]: the floor's height, the wall's distance
 _TEXEL = 0.001  # of the baked table top [m]
 _CREASE_COSINE = 0.72  # edges sharper than 44 degrees stay sharp
 
@@ -68,7 +68,14 @@ THINGS = (
 
 
 class TableScene:
-    """Everything a ray can meet: the things (objects 1..N), the table (0), floor and wall."""
+    """Everything a ray can meet: the things (objects 1..N), the table (0), floor and wall.
+
+    Attributes:
+        vertices: f64 (V, 3) [m, world].
+        faces: i64 (F, 3).
+        face_objects: i64 (F,).
+        caster: Of rays against them.
+    """
 
     def __init__(self) -> None:
         vertices, faces, normals, objects, parts = [], [], [], [], []
@@ -84,14 +91,15 @@ class TableScene:
         self._normals = np.concatenate(normals)
         self.face_objects = np.concatenate(objects)
         self._face_parts = np.concatenate(parts)
-        self.caster = RayCaster(np.concatenate(vertices), np.concatenate(faces), signed=False)
+        self.vertices, self.faces = np.concatenate(vertices), np.concatenate(faces)
+        self.caster = RayCaster(self.vertices, self.faces, signed=False)
         self._table_top = _bake_table_top()
 
     def _solids(self):
         """Vertices [m, world], faces and colour groups of the table and of each thing."""
         slab = rounded_box(TABLE_SIZE, 0.008, 5).translate((0, 0, -TABLE_SIZE[2] / 2))
         legs = [
-            Manifold.cube((0.05, 0.05, -_FLOOR), False).translate((x, y, _FLOOR - 0.02))
+            Manifold.cube((0.05, 0.05, -FLOOR), False).translate((x, y, FLOOR - 0.02))
             for x in (-0.6, 0.55)
             for y in (-0.38, 0.33)
         ]
@@ -130,8 +138,8 @@ class TableScene:
     def room(self, origins: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where rays that miss the mesh meet floor or wall: distance (N,) and albedo (N, 3)."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            floor = (_FLOOR - origins[:, 2]) / directions[:, 2]
-            wall = (_WALL - origins[:, 1]) / directions[:, 1]
+            floor = (FLOOR - origins[:, 2]) / directions[:, 2]
+            wall = (WALL - origins[:, 1]) / directions[:, 1]
         floor = np.where(floor > 0, floor, np.inf)
         wall = np.where(wall > 0, wall, np.inf)
         grey, plaster = to_linear(np.array([[108, 112, 118], [196, 190, 180]], np.uint8))
