@@ -31,6 +31,7 @@ setup(
     packages=[*packages, *INTERFACES],
     package_dir=ROOMS | INTERFACES,
     package_data={
+        "recon_node": ["data/*"],
         "recon_node.engines.lrm": ["weights/*"],
         **{package: [f"*.{kind}"] for package, kind in INTERFACES.items()},
     },
