@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Queries against a sphere in closed form, and against every triangle in turn."""
+
+import numpy as np
+import pytest
+import trimesh
+
+from recon_node.engines.confidence import query_confidence
+from recon_node.engines.errors import InvalidInputError
+from recon_node.engines.mesh import Mesh
+
+
+def sphere(radius=0.1, subdivisions=3, **known) -> Mesh:
+    ball = trimesh.creation.icosphere(subdivisions=subdivisions, radius=radius)
+    return Mesh(ball.vertices.astype(np.float32), ball.faces.astype(np.int32), **known)
+
+
+def nearest_by_all(mesh: Mesh, point: np.ndarray) -> tuple[float, np.ndarray]:
+    """Distance to, and barycentric weights (F, 3) on, each triangle (Ericson 2005, sec. 5.1.5).
+
+    A plain twin: the nearest point of a triangle is its plane's foot point, or that of an edge.
+    """
+    corners = mesh.vertices[mesh.faces].astype(np.float64)
+    best = np.full(len(corners), np.inf)
+    weights = np.zeros((len(corners), 3))
+
+    def keep(candidates, distances, allowed):
+        better = allowed & (distances < best)
+        best[better], weights[better] = distances[better], candidates[better]
+
+    a, b, c = corners.transpose(1, 0, 2)
+    normals = np.cross(b - a, c - a)
+    doubled = np.einsum("fi,fi->f", normals, normals)
+    foot = np.stack(
+        [np.einsum("fi,fi->f", np.cross(v - u, point - u), normals) for u, v in ((b, c), (c, a))]
+        + [np.einsum("fi,fi->f", np.cross(b - a, point - a), normals)],
+        axis=1,
+    )
+    foot /= doubled[:, None]
+    distance = np.abs(np.einsum("fi,fi->f", point - a, normals)) / np.sqrt(doubled)
+    keep(foot, distance, (foot >= 0).all(axis=1))
+    for i, j in ((0, 1), (1, 2), (2, 0)):
+        u, edge = corners[:, i], corners[:, j] - corners[:, i]
+        along = np.einsum("fi,fi->f", point - u, edge) / np.einsum("fi,fi->f", edge, edge)
+        along = np.clip(along, 0, 1)
+        candidate = np.zeros((len(corners), 3))
+        candidate[:, i], candidate[:, j] = 1 - along, along
+        keep(candidate, np.linalg.norm(point - u - along[:, None] * edge, axis=1), True)
+    return best, weights
+
+
+def test_a_sphere_is_as_far_as_its_radius_says(device, rng):
+    mesh = sphere(subdivisions=5)
+    directions = rng.normal(size=(200, 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    radii = rng.uniform(0.01, 0.3, (200, 1))
+    known = query_confidence(mesh, directions * radii, device=device)
+    # The faces of 2.7 degrees lie up to 0.03 % of the radius inside the sphere.
+    np.testing.assert_allclose(known.distance, radii[:, 0] - 0.1, atol=1e-4)
+    assert 40 < (known.distance < 0).sum() < 160
+
+
+def test_answers_are_those_of_the_nearest_triangle(device, rng):
+    """Against a plain twin that tries every triangle."""
+    count = len(sphere(subdivisions=1).vertices)
+    mesh = sphere(
+        subdivisions=1,
+        provenance=rng.integers(0, 3, count).astype(np.uint8),
+        sigma=rng.uniform(0.001, 0.01, count).astype(np.float32),
+    )
+    points = rng.uniform(-0.2, 0.2, (100, 3))
+    known = query_confidence(mesh, points, device=device)
+    for i, point in enumerate(points):
+        distances, weights = nearest_by_all(mesh, point)
+        assert abs(known.distance[i]) == pytest.approx(distances.min(), abs=1e-6)
+        # On an edge or a corner several faces are nearest, and any of them may answer.
+        nearest = np.flatnonzero(distances < distances.min() + 1e-6)
+        levels = mesh.provenance[mesh.faces[nearest]].min(axis=1)
+        assert known.provenance[i] in levels
+        sigmas = np.einsum("fk,fk->f", mesh.sigma[mesh.faces[nearest]], weights[nearest])
+        assert np.abs(known.sigma[i] - sigmas).min() < 1e-5
+    assert (known.provenance.dtype, known.sigma.dtype) == (np.uint8, np.float32)
+    assert known.distance.dtype == np.float32
+    assert set(known.provenance) == {0, 1, 2}
+
+
+def test_a_face_counts_as_seen_as_its_least_seen_corner():
+    vertices = np.float32([[0, 0, 0], [1, 0, 0], [0, 1, 0]])
+    mesh = Mesh(vertices, np.int32([[0, 1, 2]]), provenance=np.uint8([2, 2, 1]))
+    assert query_confidence(mesh, np.array([[0.01, 0.01, 0.5]])).provenance.tolist() == [1]
+
+
+def test_nothing_is_claimed_of_a_bare_mesh():
+    known = query_confidence(sphere(), np.zeros((2, 3)))
+    assert known.provenance.tolist() == [0, 0]
+    assert np.isinf(known.sigma).all()
+
+
+@pytest.mark.parametrize(
+    "points, words",
+    [
+        (np.zeros((3, 2)), "must be .N, 3"),
+        (np.array([[0, np.nan, 0]]), "NaN or infinite coordinate"),
+    ],
+)
+def test_what_is_no_point_is_refused(points, words):
+    with pytest.raises(InvalidInputError, match=words):
+        query_confidence(sphere(), points)
