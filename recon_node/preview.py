@@ -13,6 +13,7 @@ from recon_node.engines.mesh import Mesh
 from recon_node.engines.mesh_picture import MeshPicture, Viewpoint
 from recon_node.engines.reconstruction import Provenance, Reconstruction
 from recon_node.engines.transforms import invert, look_at
+from recon_node.provenance_colors import PROVENANCE_COLORS
 from recon_node.result_description import describe_maker, describe_size, is_metric
 
 TILE = 256  # [px]
@@ -23,11 +24,6 @@ _PAPER, _INK, _FAINT_INK = (250, 250, 251), (32, 36, 43), (108, 114, 124)
 _TILE_TOP, _TILE_BOTTOM = (240, 242, 245), (211, 215, 221)
 _OUTLINE, _SEAM = (255, 51, 119), (243, 153, 40)
 _AXIS_COLORS = ((214, 48, 49), (39, 150, 62), (41, 98, 214))
-_PROVENANCE_COLORS = {
-    Provenance.SEEN_TWICE: (20, 120, 110),
-    Provenance.SEEN_ONCE: (64, 169, 155),
-    Provenance.HALLUCINATED: (203, 207, 214),
-}
 
 _CAPTIONS = {
     Provenance.SEEN_TWICE: "seen twice",
@@ -171,9 +167,7 @@ def scale_bar(mesh: Mesh, viewpoint: Viewpoint, size: int) -> tuple[float, float
     return length_mm, length_mm * pixels_per_mm
 
 
-def _draw_scale_bar(
-    draw: ImageDraw.ImageDraw, mesh: Mesh, viewpoint: Viewpoint, size: int
-) -> None:
+def _draw_scale_bar(draw: ImageDraw.ImageDraw, mesh: Mesh, viewpoint: Viewpoint, size: int) -> None:
     length_mm, length = scale_bar(mesh, viewpoint, size)
     right, y = size - 12, size - 12
     for stroke, width in (((255, 255, 255), 5), (_INK, 2)):
@@ -202,9 +196,7 @@ def _label(draw: ImageDraw.ImageDraw, corner: tuple[int, int], text: str) -> Non
 
 def _write_header(draw: ImageDraw.ImageDraw, result: Reconstruction, width: int) -> None:
     name = result.object_id if len(result.object_id) <= 60 else result.object_id[:59] + "…"
-    draw.text(
-        (_MARGIN, _HEADER / 2), name, fill=_INK, font=ImageFont.load_default(20), anchor="lm"
-    )
+    draw.text((_MARGIN, _HEADER / 2), name, fill=_INK, font=ImageFont.load_default(20), anchor="lm")
     seconds = result.metrics.get("total_s")
     made = describe_maker(result)
     made += f", {1000 * seconds:.0f} ms" if seconds is not None else ""
@@ -212,9 +204,7 @@ def _write_header(draw: ImageDraw.ImageDraw, result: Reconstruction, width: int)
     draw.text((width - _MARGIN, _HEADER / 2), made, fill=_FAINT_INK, font=font, anchor="rm")
 
 
-def _write_footer(
-    draw: ImageDraw.ImageDraw, result: Reconstruction, width: int, top: int
-) -> None:
+def _write_footer(draw: ImageDraw.ImageDraw, result: Reconstruction, width: int, top: int) -> None:
     middle = top + _FOOTER / 2
     large, small = ImageFont.load_default(17), ImageFont.load_default(14)
     size = describe_size(result)
@@ -229,7 +219,7 @@ def _write_footer(
     bar_left, bar_right = width - _MARGIN - 2 * TILE - _GAP, width - _MARGIN
     left = bar_left
     captions = []
-    for level, color in _PROVENANCE_COLORS.items():
+    for level, color in PROVENANCE_COLORS.items():
         share = float(np.mean(provenance == level))
         if share == 0:
             continue
