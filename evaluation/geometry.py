@@ -10,7 +10,8 @@ from functools import cached_property
 
 import numpy as np
 
-from recon_node.engines.errors import EmptySurfaceError, InvalidInputError, require_package
+from recon_node.engines import surface_samples
+from recon_node.engines.errors import InvalidInputError, require_package
 from recon_node.engines.mesh import Mesh
 from recon_node.engines.transforms import Similarity
 from recon_node.evaluation.solid import Solid
@@ -48,9 +49,6 @@ class SurfaceSamples:
 def sample_surface(mesh: Mesh, count: int, *, rng: np.random.Generator) -> SurfaceSamples:
     """Area-weighted samples of a triangle mesh, independent and uniform over its surface.
 
-    A face is drawn with probability proportional to its area, and a point in it as
-    (1 - sqrt(a)) v0 + sqrt(a) (1 - b) v1 + sqrt(a) b v2 with a, b uniform (Osada 2002, sec. 3.3).
-
     Args:
         mesh: The surface [m].
         count: Number of samples.
@@ -59,20 +57,8 @@ def sample_surface(mesh: Mesh, count: int, *, rng: np.random.Generator) -> Surfa
     Raises:
         EmptySurfaceError: The mesh has no face of positive area.
     """
-    corners = mesh.vertices.astype(np.float64)[mesh.faces]  # (F, 3, 3)
-    crosses = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    doubled_areas = np.linalg.norm(crosses, axis=1)
-    if not doubled_areas.sum() > 0:
-        raise EmptySurfaceError(
-            f"the mesh has no surface to sample ({len(corners)} faces, total area 0); "
-            "check that the engine gave a mesh"
-        )
-    cumulative = np.cumsum(doubled_areas)
-    picks = np.searchsorted(cumulative, rng.random(count) * cumulative[-1], side="right")
-    a, b = np.sqrt(rng.random((count, 1))), rng.random((count, 1))
-    v0, v1, v2 = corners[picks].transpose(1, 0, 2)
-    points = (1 - a) * v0 + a * (1 - b) * v1 + a * b * v2
-    return SurfaceSamples(points, crosses[picks] / doubled_areas[picks, None])
+    drawn = surface_samples.sample_surface(mesh, count, rng=rng)
+    return SurfaceSamples(drawn.positions, drawn.normals.astype(np.float64))
 
 
 @dataclass(frozen=True, eq=False)
