@@ -111,15 +111,16 @@ def surface_cloud(
 
 def _fill(cloud: np.ndarray, stored: StoredObject, seed: int) -> None:
     """Nothing; draws points on one object into (N,) of type `POINT`."""
-    count = len(cloud)
     T_frame_object = stored.result.T_world_object
     rng = np.random.default_rng([seed, zlib.crc32(stored.result.object_id.encode())])
-    samples = sample_surface(stored.result.mesh, count, rng=rng)
+    samples = sample_surface(stored.result.mesh, len(cloud), rng=rng)
     positions = transform_points(T_frame_object, samples.positions)
     normals = samples.normals @ T_frame_object[:3, :3].T
     for i, axis in enumerate("xyz"):
         cloud[axis], cloud[f"normal_{axis}"] = positions[:, i], normals[:, i]
-    colors = np.full((count, 3), _GRAY, np.uint8) if samples.colors is None else samples.colors
+    colors = samples.colors
+    if colors is None:
+        colors = np.full((len(cloud), 3), _GRAY, np.uint8)
     cloud["rgb"] = colors.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
     cloud["sigma"], cloud["provenance"] = samples.sigma, samples.provenance
     cloud["label"] = stored.label

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stored objects as `recon/ObjectMesh`, and back to meshes.
 
-Every array of the message is flat, so a mesh of 40 000 triangles costs about a millisecond.
+Every array of the message is flat: filling it takes half a millisecond for 40 000 triangles, and
+looking whether the mesh is watertight more than that.
 """
 
 from __future__ import annotations
