@@ -18,7 +18,7 @@ _HALF_FOV = np.radians(30.0)  # across
 _AZIMUTH, _SWAY = -6.0, 42.0  # from the table's front, to either side of it [deg]
 _ELEVATION, _RISE = 36.0, 3.0  # [deg]
 _DISTANCE = 0.72  # [m]
-_DEPTH_SIGMA = 1.8e-3  # at 1 m, growing with the square [m]: 0.05 px of a 5 cm baseline
+_DEPTH_SIGMA = 1.1e-3  # at 1 m, growing with the square [m]: 0.03 px of a 5 cm baseline
 _COLOR_SIGMA = 1.6  # of 255
 _NOISE_SHIFTS = 64  # places that the noise's grid is taken from, along each axis
 
