@@ -20,7 +20,7 @@ from typing import NoReturn
 from recon_node.engines.errors import ReconstructionError
 from recon_node.warning_log import ROOT_LOGGER, StderrHandler
 
-COMMANDS = ("reconstruct", "node", "evaluate", "view", "train", "export")
+COMMANDS = ("reconstruct", "node", "bag", "evaluate", "view", "train", "export")
 
 EXIT_OK, EXIT_INTERNAL, EXIT_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -28,6 +28,7 @@ _EXAMPLES = """\
 examples:
   recon reconstruct cup.png --mask cup_mask.png -o out
   recon reconstruct rgb.png --mask labels.png --depth depth.png --camera camera_info.yaml -o out
+  recon bag recording -o out
   recon view out/mesh.glb
   recon evaluate eval_val --json out.json
 

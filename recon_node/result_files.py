@@ -14,7 +14,7 @@ from recon_node.result_description import describe_result, installed_version, is
 
 def result_files(
     result: Reconstruction,
-    view: View,
+    view: View | None,
     *,
     inputs: Mapping[str, object],
     with_preview: bool = True,
@@ -23,7 +23,7 @@ def result_files(
 
     Args:
         result: What to write.
-        view: The view it was made from, for the preview.
+        view: The view it was made from, for the preview; without one there is none.
         inputs: What goes under "input" in result.json: file names and options.
         with_preview: Draw preview.png.
     """
@@ -37,7 +37,7 @@ def result_files(
         "mesh.ply": ply_bytes(result.mesh, comments=comments),
         "mesh.glb": glb_bytes(result.mesh, name=result.object_id),
     }
-    if with_preview:
+    if with_preview and view is not None:
         encoded = io.BytesIO()
         draw_preview(view, result).save(encoded, format="PNG")
         files["preview.png"] = encoded.getvalue()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A ball on disk, seen by a camera: image, mask, depth and intrinsics that belong together."""
 
+import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,3 +120,128 @@ def recon(capsys: pytest.CaptureFixture):
         return Run(code, streams.out, streams.err)
 
     return run
+
+
+TABLE = Path(__file__).resolve().parents[2] / "examples" / "table"
+
+
+class Recording:
+    """Writes a rosbag2 bag of the example table at 160x120, frame by frame; for a `with`.
+
+    Attributes:
+        path: Folder of the bag.
+        types: Message classes by type name.
+    """
+
+    def __init__(self, path: Path, storage: str = "sqlite3"):
+        from rosbags.rosbag2 import StoragePlugin, Writer
+        from rosbags.typesys import Stores, get_typestore
+
+        self.path = path
+        self._store = get_typestore(Stores.ROS2_JAZZY)
+        self.types = self._store.types
+        self._writer = Writer(path, version=9, storage_plugin=StoragePlugin[storage.upper()])
+        self._connections = {}
+        self._now = 0
+
+    def __enter__(self):
+        self._writer.open()
+        return self
+
+    def __exit__(self, *_):
+        self._writer.close()
+
+    def write(self, topic: str, message: object) -> None:
+        """Adds a message, a millisecond after the one before."""
+        if topic not in self._connections:
+            kind = message.__msgtype__
+            connection = self._writer.add_connection(topic, kind, typestore=self._store)
+            self._connections[topic] = connection
+        self._now += 1_000_000
+        data = self._store.serialize_cdr(message, message.__msgtype__)
+        self._writer.write(self._connections[topic], self._now, data)
+
+    def header(self, stamp_ns: int, frame_id: str = "camera_optical"):
+        """A std_msgs/Header."""
+        time = self.types["builtin_interfaces/msg/Time"](*divmod(stamp_ns, 1_000_000_000))
+        return self.types["std_msgs/msg/Header"](time, frame_id)
+
+    def image(self, stamp_ns: int, pixels: np.ndarray, encoding: str):
+        """A sensor_msgs/Image."""
+        height, width = pixels.shape[:2]
+        data = np.ascontiguousarray(pixels).view(np.uint8).ravel()
+        return self.types["sensor_msgs/msg/Image"](
+            self.header(stamp_ns), height, width, encoding, 0, len(data) // height, data
+        )
+
+    def camera_info(self, stamp_ns: int):
+        """The sensor_msgs/CameraInfo of the table's pictures."""
+        region = self.types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
+        K = np.array([554.256258 / 4, 0, 80, 0, 554.256258 / 4, 60, 0, 0, 1])
+        P = np.insert(K.reshape(3, 3), 3, 0, axis=1).ravel()
+        return self.types["sensor_msgs/msg/CameraInfo"](
+            self.header(stamp_ns), 120, 160, "plumb_bob", np.zeros(5), K, np.eye(3).ravel(), P,
+            0, 0, region,
+        )  # fmt: skip
+
+    def transform(self, parent: str, frame: str, T_parent_frame: np.ndarray, stamp_ns: int):
+        """A tf2_msgs/TFMessage of one transform."""
+        from recon_node.messages.poses import quaternion_xyzw
+
+        t, q_xyzw = T_parent_frame[:3, 3].tolist(), quaternion_xyzw(T_parent_frame[:3, :3])
+        transform = self.types["geometry_msgs/msg/Transform"](
+            self.types["geometry_msgs/msg/Vector3"](*t),
+            self.types["geometry_msgs/msg/Quaternion"](*q_xyzw.tolist()),
+        )
+        stamped = self.types["geometry_msgs/msg/TransformStamped"](
+            self.header(stamp_ns, parent), frame, transform
+        )
+        return self.types["tf2_msgs/msg/TFMessage"]([stamped])
+
+    def pose(self, stamp_ns: int, frame_id: str, T_frame_camera: np.ndarray):
+        """A geometry_msgs/PoseStamped."""
+        from recon_node.messages.poses import quaternion_xyzw
+
+        t, q_xyzw = T_frame_camera[:3, 3].tolist(), quaternion_xyzw(T_frame_camera[:3, :3])
+        pose = self.types["geometry_msgs/msg/Pose"](
+            self.types["geometry_msgs/msg/Point"](*t),
+            self.types["geometry_msgs/msg/Quaternion"](*q_xyzw.tolist()),
+        )
+        return self.types["geometry_msgs/msg/PoseStamped"](self.header(stamp_ns, frame_id), pose)
+
+    def table(self, number: int, stamp_ns: int, *, without: tuple[str, ...] = ()) -> None:
+        """Adds camera_info, image, depth and mask of example frame 1, 2 or 3, but for some."""
+        image, mask, depth = table_pictures(number)
+        messages = {
+            "camera_info": self.camera_info(stamp_ns),
+            "image": self.image(stamp_ns, image, "rgb8"),
+            "depth": self.image(stamp_ns, depth, "16UC1"),
+            "mask": self.image(stamp_ns, mask, "mono8"),
+        }
+        for topic, message in messages.items():
+            if topic not in without:
+                self.write(f"/{topic}", message)
+
+
+@functools.cache
+def table_pictures(number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Image, mask and depth [mm] of an example frame, every fourth pixel."""
+    names = (f"frame_{number}.jpg", f"frame_{number}_mask.png", f"frame_{number}_depth.png")
+    return tuple(np.asarray(Image.open(TABLE / name))[::4, ::4].copy() for name in names)
+
+
+@pytest.fixture
+def table_poses() -> dict[int, np.ndarray]:
+    """`T_world_camera` (4, 4) [m] of the example frames 1, 2 and 3."""
+    stored = json.loads((TABLE / "poses.json").read_text())["T_world_camera"]
+    return {number: np.array(stored[f"frame_{number}"]) for number in (1, 2, 3)}
+
+
+@pytest.fixture
+def record(tmp_path: Path):
+    """Starts the recording of a bag, in a folder of that name."""
+
+    def start(name: str = "recording", storage: str = "sqlite3") -> Recording:
+        return Recording(tmp_path / name, storage)
+
+    return start
