@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Meshes for planning scenes, with the checks of rclpy's fields switched on and over the wire."""
+"""Meshes for planning scenes, through the bytes that rclpy sends."""
 
 import numpy as np
 import pytest
