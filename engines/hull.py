@@ -26,6 +26,7 @@ from recon_node.engines.crop import Crop, crop_view
 from recon_node.engines.mesh import Mesh
 from recon_node.engines.reconstruction import Reconstruction, Stage
 from recon_node.engines.single_view import answer, first_view
+from recon_node.engines.subdivision import split_long_edges
 from recon_node.kernels.warp_start import load_kernels
 
 BACK = 0.1  # how far seen points are pushed back / shorter side of the outline; a pixel at least
@@ -133,11 +134,13 @@ def _extruded_silhouette(crop: Crop) -> manifold3d.Manifold:
 
 def _described(solid: manifold3d.Manifold, crop: Crop) -> Mesh:
     """The solid as a mesh in the object's frame, with colours, provenance and sigma."""
-    mesh = solid.simplify(FLATNESS).refine_to_length(EDGE).to_mesh()
+    mesh = solid.simplify(FLATNESS).to_mesh()
+    # Not refine_to_length: version 3.5.4 of manifold3d crashes the process on some hulls.
+    vertices, faces = split_long_edges(mesh.vert_properties[:, :3], mesh.tri_verts, EDGE)
     mean_color = crop.image[crop.inside].mean(axis=0)
     return annotate(
-        np.asarray(mesh.vert_properties[:, :3], np.float64),
-        np.asarray(mesh.tri_verts, np.int32),
+        vertices,
+        faces,
         crop,
         hidden_colors=lambda points: mean_color,
         sigma=SIGMA,
