@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `make demo` runs: `recon reconstruct` on the examples, and a picture of what came out.
+"""What `make demo` runs: `recon reconstruct` on the examples, then the ROS 2 node for real.
 
-    python examples/demo.py [--out out] [--engine compact|hull] [--weights DIR]
+    python examples/demo.py [--out out] [--engine compact|hull] [--weights DIR] [--offline]
 
-Needs the base install only.
+Needs the base install only; without ROS 2 the node is left out.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from coffee_picture import WHEEL, PictureUnavailable, coffee_picture
 from demo_picture import draw_demo
+from ros_demo import run_ros_demo
 
 from recon_node import cli
 
@@ -52,7 +53,10 @@ def main() -> int:
         if code:
             return code
     _print_findings(args.out, picture, time.perf_counter() - started)
-    return 0
+    if args.offline:
+        return 0
+    print("\n(c) ROS 2: a camera moves around the table, the node listens, and this hears the node\n")
+    return run_ros_demo(args.out / "ros", engine=args.engine, weights=args.weights)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=Path("out"), help="default: %(default)s")
     parser.add_argument("--engine", default="compact", help="compact or hull")
     parser.add_argument("--weights", type=Path, help="folder of weights other than the package's")
+    parser.add_argument("--offline", action="store_true", help="files only, no ROS 2")
     parser.add_argument(
         "--cache",
         type=Path,

@@ -2,7 +2,7 @@
 """out/demo.png: a frame with its masks beside its reconstructed objects, from two sides."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +63,26 @@ def draw_demo(scene: Path, name: str, results: Path) -> Image.Image:
     return _sheet(panels, camera.width, camera.height)
 
 
+def draw_received(image: np.ndarray, meshes: list[Mesh], camera: Camera) -> Image.Image:
+    """Two panels: an image, and meshes as its camera sees them.
+
+    Args:
+        image: u8 (H, W, 3).
+        meshes: In the world's frame [m], z up, on or above z = 0.
+        camera: That took the image, placed in the world.
+    """
+    mesh = joined(meshes, np.eye(4))
+    caster = RayCaster(mesh.vertices, mesh.faces, signed=False)
+    picture = MeshPicture(mesh, with_seam=False)
+    panels = {
+        "what the camera saw": Image.fromarray(image),
+        "what arrived over DDS, from the same camera": _rendered(
+            picture, caster, camera, camera.T_world_camera
+        ),
+    }
+    return _sheet(panels, camera.width, camera.height)
+
+
 def read_objects(folder: Path) -> Iterator[Mesh]:
     """The objects below a folder that `recon reconstruct` wrote, each in its view's world [m]."""
     for path in sorted(folder.rglob("mesh.ply")):
@@ -78,7 +98,7 @@ def read_objects(folder: Path) -> Iterator[Mesh]:
         ).transformed(np.array(described["T_world_object"]))
 
 
-def joined(meshes: Iterator[Mesh], T_world_camera: np.ndarray) -> Mesh:
+def joined(meshes: Iterable[Mesh], T_world_camera: np.ndarray) -> Mesh:
     """Meshes given in the camera's frame as one in the world's."""
     parts = [mesh.transformed(T_world_camera) for mesh in meshes]
     counts = np.cumsum([0] + [len(part.vertices) for part in parts])
@@ -148,7 +168,8 @@ def _ground(caster: RayCaster, camera: Camera, T_world_camera: np.ndarray) -> np
 
 def _sheet(panels: dict[str, Image.Image], width: int, height: int) -> Image.Image:
     step_x, step_y = width + _MARGIN, height + _CAPTION
-    sheet = Image.new("RGB", (2 * step_x + _MARGIN, 2 * step_y + _MARGIN), _PAPER)
+    size = (2 * step_x + _MARGIN, (len(panels) + 1) // 2 * step_y + _MARGIN)
+    sheet = Image.new("RGB", size, _PAPER)
     draw = ImageDraw.Draw(sheet)
     for index, (caption, panel) in enumerate(panels.items()):
         left, top = _MARGIN + (index % 2) * step_x, (index // 2) * step_y

@@ -105,7 +105,7 @@ def test_demo_offline(tmp_path):
     for path in (examples / "table").glob("frame_[23]*"):
         path.unlink()
     run = subprocess.run(
-        [sys.executable, "examples/demo.py", "--engine", "hull"],
+        [sys.executable, "examples/demo.py", "--engine", "hull", "--offline"],
         cwd=tmp_path,
         env=os.environ | {"PIP_NO_INDEX": "1"},
         capture_output=True,
