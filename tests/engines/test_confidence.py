@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Queries against a sphere in closed form, and against every triangle in turn."""
 
+import gc
+import os
+import subprocess
+import sys
+import weakref
+
 import numpy as np
 import pytest
 import trimesh
@@ -106,3 +112,37 @@ def test_nothing_is_claimed_of_a_bare_mesh():
 def test_what_is_no_point_is_refused(points, words):
     with pytest.raises(InvalidInputError, match=words):
         query_confidence(sphere(), points)
+
+
+def test_a_mesh_is_kept_no_longer_than_by_its_users():
+    """Its search tree is, while it is in use, and answers the same."""
+    mesh, points = sphere(), np.array([[0.0, 0.0, 0.3], [0.0, 0.0, 0.01]])
+    first, second = (query_confidence(mesh, points).distance for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    watched = weakref.ref(mesh)
+    del mesh
+    gc.collect()
+    assert watched() is None
+
+
+LOAD_AND_QUERY = """
+import os, pathlib
+import numpy as np
+from recon_node.engines.confidence import load_confidence, query_confidence
+from recon_node.engines.mesh import Mesh
+load_confidence()
+cache = pathlib.Path(os.environ["WARP_CACHE_PATH"])
+loaded = set(cache.rglob("*.o"))
+mesh = Mesh(np.eye(3, dtype=np.float32), np.int32([[0, 1, 2]]))
+query_confidence(mesh, np.ones((1, 3)))
+print(len(loaded), "then", len(set(cache.rglob("*.o")) - loaded))
+"""
+
+
+@pytest.mark.slow
+def test_nothing_is_left_to_compile_for_the_first_query(tmp_path):
+    """With an empty cache, load what is needed, and nothing at the query."""
+    environment = {**os.environ, "WARP_CACHE_PATH": str(tmp_path)}
+    command = [sys.executable, "-c", LOAD_AND_QUERY]
+    run = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert (run.returncode, run.stdout) == (0, "1 then 0\n"), run.stderr
