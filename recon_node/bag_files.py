@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 OBJECTS_TOPIC = "/recon/objects"
 STORAGES = {".db3": "sqlite3", ".mcap": "mcap"}
 
+_RECOVER = {"sqlite3": "sqlite3 FILE.db3 .recover", "mcap": "mcap recover FILE.mcap"}
 _OBJECT_MESH = "recon/msg/ObjectMesh"
 _VERSION = 8  # of the format: what Iron and later read
 _FOR_EVER = QosTime(2147483647, 4294967295)  # [s, ns] how ROS writes a time without end
@@ -154,8 +155,8 @@ class BagReader:
             self._reader.open()
         except Exception as error:  # rosbags lets the errors of its storages through
             raise InvalidInputError(
-                f"cannot open the bag {self.path}: {_told(error)}; if it was not closed when it "
-                "was recorded, `ros2 bag reindex` (sqlite3) or `mcap recover` may repair it"
+                f"cannot open the bag {self.path}: {_told(error)}; if it was cut off, "
+                f"`{_RECOVER[self.storage]}` may save what is left of it"
             ) from error
         for name, info in self._reader.topics.items():
             self.topics[name] = BagTopic(name, info.msgtype or "several types", info.msgcount)

@@ -48,6 +48,7 @@ CONFINED = {
     "matplotlib": ("training/", "evaluation/"),
     "warp": ("kernels/", "tests/"),
     "rclpy": ("recon_node/",),
+    "rosbags": ("recon_node/bag_files.py",),
 }
 HEAVY = ("torch", "scipy", "diffusers", "onnxruntime", "tensorrt", "open3d", "rclpy", "matplotlib")
 
