@@ -28,7 +28,7 @@ def depth_image(message: object) -> np.ndarray:
             f"[m]; known: {', '.join(_DEPTHS)}"
         )
     dtype, unit = _DEPTHS[message.encoding]
-    depth = pixel_array(message, dtype, 1)[..., 0].astype(np.float32)
+    depth = pixel_array(message, dtype, 1, "depth")[..., 0].astype(np.float32)
     if unit != 1.0:
         depth *= np.float32(unit)
     depth[~((depth > 0) & (depth < np.inf))] = np.nan

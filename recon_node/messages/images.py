@@ -65,7 +65,7 @@ def check_color_encoding(message: object) -> None:
     if message.encoding not in _COLORS:
         raise InvalidInputError(_not_a_color(message.encoding))
     dtype, channels, _ = _COLORS[message.encoding]
-    check_layout(message, np.dtype(dtype).itemsize * channels, "image")
+    _check_layout(message, np.dtype(dtype).itemsize * channels, "image")
 
 
 def color_image(message: object) -> np.ndarray:
@@ -80,7 +80,7 @@ def color_image(message: object) -> np.ndarray:
     """
     check_color_encoding(message)
     dtype, channels, order = _COLORS[message.encoding]
-    pixels = pixel_array(message, dtype, channels)
+    pixels = pixel_array(message, dtype, channels, "image")
     if order is not None:
         return pixels[..., order]
     if dtype == np.uint16:
@@ -136,7 +136,7 @@ def label_image(message: object) -> LabelImage:
             "background and another whole number for each object, or 255 for the only one; "
             f"known: {', '.join(_LABELS)}"
         )
-    pixels = pixel_array(message, _LABELS[message.encoding], 1)[..., 0]
+    pixels = pixel_array(message, _LABELS[message.encoding], 1, "mask")[..., 0]
     if pixels.dtype.kind == "i" and pixels.min() < 0:
         raise InvalidInputError(
             f"the mask has the value {pixels.min()}; labels count from 0, which is background"
@@ -151,19 +151,20 @@ def label_image(message: object) -> LabelImage:
     return LabelImage(pixels, tuple((np.flatnonzero(present[1:]) + 1).tolist()))
 
 
-def pixel_array(message: object, dtype: type, channels: int) -> np.ndarray:
+def pixel_array(message: object, dtype: type, channels: int, what: str) -> np.ndarray:
     """A read-only view of an image's samples, (H, W, channels), in the message's byte order.
 
     Args:
         message: A `sensor_msgs/Image`.
         dtype: The type of a sample; its byte order follows `is_bigendian`.
         channels: Samples of a pixel.
+        what: What the image is to the reader of a message, such as "mask".
 
     Raises:
         InvalidInputError: The image is empty, or its bytes do not fit its size.
     """
     dtype = np.dtype(dtype).newbyteorder(">" if message.is_bigendian else "<")
-    check_layout(message, dtype.itemsize * channels, "image")
+    _check_layout(message, dtype.itemsize * channels, what)
     width, height = image_size(message)
     pixels = np.ndarray(
         (height, width, channels),
@@ -175,13 +176,8 @@ def pixel_array(message: object, dtype: type, channels: int) -> np.ndarray:
     return pixels
 
 
-def check_layout(message: object, pixel_bytes: int, what: str) -> None:
-    """Nothing, after an image's bytes were seen to fill its rows.
-
-    Args:
-        message: A `sensor_msgs/Image`.
-        pixel_bytes: Bytes of a pixel.
-        what: What to call it in the message.
+def _check_layout(message: object, pixel_bytes: int, what: str) -> None:
+    """Nothing, after the bytes were seen to fill rows of pixels of so many bytes.
 
     Raises:
         InvalidInputError: No pixels, rows longer than their step, or too few bytes.

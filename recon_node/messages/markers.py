@@ -5,6 +5,10 @@ A small mesh is sent as coloured triangles; a large one names its GLB, or holds 
 without the colours of its vertices, so such a marker has the object's mean colour. The triangles
 of 40 000 faces are 120 000 points, which rclpy would make objects of: `marker_array` writes the
 bytes of the message instead, see docs/benchmarks/messages.json.
+
+A GLB's y axis is up. rviz up to Kilted shows its axes as they are, so the marker's pose turns them
+back; later versions of rviz, and Foxglove, turn them on their own and show such a marker lying on
+its side. Triangles stand upright everywhere.
 """
 
 from __future__ import annotations

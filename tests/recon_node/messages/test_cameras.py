@@ -60,3 +60,13 @@ def test_a_point_lands_on_the_pixel_that_was_cut_out_and_binned(make, binning, r
 def test_what_makes_no_camera_is_refused(make, fields, words):
     with pytest.raises(InvalidInputError, match=words):
         camera_of(make.camera_info(**fields))
+
+
+@pytest.mark.ros
+def test_a_camera_info_of_rclpy_is_read():
+    from sensor_msgs.msg import CameraInfo
+
+    message = CameraInfo(width=640, height=480, d=[0.1, 0.0, 0.0, 0.0, 0.0], p=P)
+    np.testing.assert_array_equal(camera_of(message).K, [[580, 0, 320], [0, 590, 240], [0, 0, 1]])
+    with pytest.raises(InvalidInputError, match="uncalibrated"):
+        camera_of(CameraInfo(width=640, height=480))

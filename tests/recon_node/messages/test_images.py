@@ -206,5 +206,22 @@ def test_labels_beyond_16_bit_are_refused(make, value, words):
 
 def test_a_mask_that_was_cut_off_is_refused(make):
     message = make.image(np.ones((4, 4), np.uint8), "mono8")
-    with pytest.raises(InvalidInputError, match="says 4x4 px of mono8.*holds 15; it was cut off"):
+    with pytest.raises(
+        InvalidInputError, match="the mask says 4x4 px of mono8.*holds 15; it was cut off"
+    ):
         label_image(dataclasses.replace(message, data=message.data[:-1]))
+
+
+@pytest.mark.ros
+def test_an_image_of_rclpy_is_read(rng):
+    from sensor_msgs.msg import Image as ImageMessage
+
+    rgb = rng.integers(0, 256, (4, 6, 3), np.uint8)
+    message = ImageMessage(height=4, width=6, encoding="rgb8", step=18)
+    message.data.frombytes(rgb.tobytes())
+    np.testing.assert_array_equal(color_image(message), rgb)
+    mask = ImageMessage(height=4, width=6, encoding="mono8", step=6)
+    mask.data.frombytes((rgb[..., 0] % 3).tobytes())
+    np.testing.assert_array_equal(label_image(mask).pixels, rgb[..., 0] % 3)
+    with pytest.raises(InvalidInputError, match="so it is empty"):
+        check_color_encoding(ImageMessage(encoding="rgb8"))

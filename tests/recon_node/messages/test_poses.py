@@ -73,3 +73,13 @@ def test_what_is_no_rotation_is_refused(make, q, words):
 def test_a_place_that_is_not_finite_is_refused(make):
     with pytest.raises(InvalidInputError, match="the pose has a NaN or infinite entry"):
         transform_of(make.pose((0, np.inf, 0), (0, 0, 0, 1)))
+
+
+@pytest.mark.ros
+def test_a_pose_of_rclpy_is_filled_and_read():
+    from geometry_msgs.msg import Pose
+
+    T = rigid_transform((0.1, -2, 3), (0.5, -0.5, 0.5, 0.5))
+    pose = Pose(check_fields=True)
+    set_pose(pose, T)
+    np.testing.assert_allclose(transform_of(pose), T, atol=1e-12)
