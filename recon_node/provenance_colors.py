@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The colours that say where a surface was seen."""
+"""The colours that say where a surface was seen, and of one of which none are known."""
 
 from recon_node.engines.reconstruction import Provenance
 
@@ -8,3 +8,4 @@ PROVENANCE_COLORS = {  # sRGB
     Provenance.SEEN_ONCE: (64, 169, 155),
     Provenance.HALLUCINATED: (203, 207, 214),
 }
+NO_COLOR = (190, 190, 190)  # sRGB, of meshes without colours

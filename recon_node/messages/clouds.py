@@ -14,6 +14,7 @@ from recon_node.engines.surface_samples import sample_surface
 from recon_node.engines.transforms import transform_points
 from recon_node.messages.sequences import extend
 from recon_node.messages.stamps import set_stamp
+from recon_node.provenance_colors import NO_COLOR
 from recon_node.streams.object_store import StoredObject
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ POINT = np.dtype(
         "itemsize": _POINT_STEP,
     }
 )
-_GRAY = (190, 190, 190)  # of meshes without colours
 _UINT8, _UINT32, _FLOAT32 = 2, 6, 7  # sensor_msgs/PointField
 _DATATYPES = dict.fromkeys(_LAYOUT, _FLOAT32) | {"label": _UINT32, "provenance": _UINT8}
 
@@ -120,7 +120,7 @@ def _fill(cloud: np.ndarray, stored: StoredObject, seed: int) -> None:
         cloud[axis], cloud[f"normal_{axis}"] = positions[:, i], normals[:, i]
     colors = samples.colors
     if colors is None:
-        colors = np.full((len(cloud), 3), _GRAY, np.uint8)
+        colors = np.full((len(cloud), 3), NO_COLOR, np.uint8)
     cloud["rgb"] = colors.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
     cloud["sigma"], cloud["provenance"] = samples.sigma, samples.provenance
     cloud["label"] = stored.label

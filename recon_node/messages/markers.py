@@ -26,7 +26,7 @@ from recon_node.messages.cdr import CdrWriter
 from recon_node.messages.poses import quaternion_xyzw, set_pose
 from recon_node.messages.sequences import extend
 from recon_node.messages.stamps import SECOND, set_stamp
-from recon_node.provenance_colors import PROVENANCE_COLORS
+from recon_node.provenance_colors import NO_COLOR, PROVENANCE_COLORS
 from recon_node.streams.object_store import StoredObject
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 _ADD, _DELETE = 0, 2
 _MESH_RESOURCE, _TRIANGLE_LIST = 10, 11
-_GRAY = (190, 190, 190)  # of meshes without colours
 
 
 class MarkerColors(Enum):
@@ -156,7 +155,7 @@ def _content_of(stored: StoredObject, triangle_limit: int, colors: MarkerColors)
 def _vertex_colors(mesh: Mesh, colors: MarkerColors) -> np.ndarray:
     """Red, green, blue from 0 to 1 (sRGB) and opacity of each vertex, f32 (V, 4)."""
     rgba = np.ones((len(mesh.vertices), 4), np.float32)
-    rgba[:, :3] = np.float32(_GRAY) / 255
+    rgba[:, :3] = np.float32(NO_COLOR) / 255
     if colors is MarkerColors.PICTURE and mesh.colors is not None:
         rgba[:, :3] = mesh.colors / np.float32(255)
     elif colors is MarkerColors.PROVENANCE and mesh.provenance is not None:
