@@ -55,7 +55,7 @@ def main() -> int:
     _print_findings(args.out, picture, time.perf_counter() - started)
     if args.offline:
         return 0
-    print("\n(c) ROS 2: a camera moves around the table, the node listens, and this hears the node\n")
+    print("\n(c) ROS 2: a camera moves around the table, the node looks, and this hears the node\n")
     return run_ros_demo(args.out / "ros", engine=args.engine, weights=args.weights)
 
 

@@ -21,6 +21,8 @@ OBJECTS = 6  # on the synthetic camera's table
 PATIENCE = 60.0  # until all of them arrived [s]
 STOP_PATIENCE = 5.0  # from SIGINT to the end of a process [s]
 CAMERA_RATE = 4.0  # leaves time for the node where there is one core [Hz]
+# Without it every image is cut into datagrams, and on a busy machine most of them are lost.
+SHARED_MEMORY = Path(__file__).resolve().parents[1] / "config" / "fastdds_large_messages.xml"
 
 
 def main() -> int:
@@ -49,8 +51,8 @@ def run_ros_demo(out: Path, *, engine: str = "compact", weights: Path | None = N
         return 0
     out.mkdir(parents=True, exist_ok=True)
     domain = 60 + os.getpid() % 40  # nobody else's, and on this machine only
-    private = {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-    os.environ.update(private)
+    os.environ |= {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(SHARED_MEMORY))
     options = ["-p", f"engine:={engine}"]
     options += ["-p", f"weights:={weights.resolve()}"] if weights else []
     commands = {
