@@ -168,6 +168,10 @@ def main(args: list[str] | None = None) -> int:
     except (ReconstructionError, ParameterException) as error:
         print(f"synthetic_camera: {error}", file=sys.stderr)
         return 1
+    except Exception:
+        if rclpy.ok():
+            raise
+        # SIGINT ends the context at once, also while a callback publishes, which then fails.
     finally:
         rclpy.try_shutdown()
     return 0

@@ -32,7 +32,7 @@ def _process(*parameters: str):
     """The node in a process, stopped by SIGINT (or, at last, killed)."""
     options = [word for parameter in parameters for word in ("-p", parameter)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "recon_node.camera_node", "--ros-args", *options],
+        [sys.executable, "-P", "-m", "recon_node.camera_node", "--ros-args", *options],
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -154,7 +154,7 @@ def test_parameters_are_described(listener):
 def test_nonsense_ends_with_a_sentence():
     """Refuse a rate of zero with exit code 1 and its range, not with a traceback."""
     run = subprocess.run(
-        [sys.executable, "-m", "recon_node.camera_node", "--ros-args", "-p", "rate:=0.0"],
+        [sys.executable, "-P", "-m", "recon_node.camera_node", "--ros-args", "-p", "rate:=0.0"],
         capture_output=True,
         text=True,
         timeout=PATIENCE,
