@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -240,17 +241,27 @@ class ObjectBagWriter:
         self._write(gone, news.recorded_ns)
 
     def close(self) -> None:
-        """Completes the bag; nothing where nothing was written."""
+        """Completes the bag; nothing where nothing was written.
+
+        Raises:
+            OutputError: The bag cannot be written.
+        """
         if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+            writer, self._writer = self._writer, None
+            with self._told_errors():
+                writer.close()
 
     def _write(self, fields: dict[str, object], recorded_ns: int) -> None:
-        try:
+        with self._told_errors():
             if self._writer is None:
                 self._open()
             data = self._store.serialize_cdr(_message(self._store, fields), _OBJECT_MESH)
             self._writer.write(self._connection, recorded_ns, data)
+
+    @contextmanager
+    def _told_errors(self) -> Iterator[None]:
+        try:
+            yield
         except (OSError, sqlite3.Error) as error:
             raise OutputError(
                 f"cannot write {self._path}: {_told(error)}; choose another place with -o, or free "

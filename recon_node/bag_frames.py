@@ -14,7 +14,7 @@ import numpy as np
 from recon_node.bag_files import BagReadError
 from recon_node.bag_topics import TF, TF_STATIC, BagTopics
 from recon_node.bag_transforms import TransformBuffer
-from recon_node.engines.errors import ReconstructionError
+from recon_node.engines.errors import InvalidInputError, ReconstructionError
 from recon_node.messages.cameras import camera_of
 from recon_node.messages.images import check_color_encoding, label_image
 from recon_node.messages.poses import transform_of
@@ -192,6 +192,11 @@ class BagFrames:
         """Output frame and T_output_camera of a set; None where it is not known (yet)."""
         frame_id = joined.messages["image"].header.frame_id
         if self._world_frame:
+            if not frame_id:
+                raise InvalidInputError(
+                    "an image has no frame_id, so /tf cannot place it; leave --world-frame out, or "
+                    "set the frame in the camera's driver"
+                )
             T = self._transforms.lookup(self._world_frame, frame_id, joined.stamp_ns)
             return None if T is None else (self._world_frame, T)
         if self._topics.camera_pose is not None:

@@ -86,7 +86,7 @@ def choose_topics(reader: BagReader, asked: Mapping[str, str | None]) -> BagTopi
 
 def _asked(reader: BagReader, part: str, topic: str) -> str:
     """The topic under its full name, after its type was checked."""
-    name = topic if topic.startswith("/") else f"/{topic}"
+    name = topic if topic in reader.topics or topic.startswith("/") else f"/{topic}"
     option = f"--{part.replace('_', '-')}"
     if name not in reader.topics:
         raise InvalidInputError(
@@ -107,10 +107,9 @@ def _candidates(reader: BagReader, part: str) -> list[str]:
 
 def _by_name(reader: BagReader, part: str, *, taken: object) -> str | None:
     free = [name for name in _candidates(reader, part) if name not in taken]
-    if f"/{part}" in free:
-        return f"/{part}"
-    named = [name for name in free if name.endswith(f"/{part}")]
-    return named[0] if len(named) == 1 else None
+    named = [name for name in free if f"/{name}".endswith(f"/{part}")]
+    exact = [name for name in named if name.removeprefix("/") == part]
+    return exact[0] if exact else named[0] if len(named) == 1 else None
 
 
 def _by_kind(reader: BagReader, part: str, chosen: Mapping[str, str]) -> str | None:

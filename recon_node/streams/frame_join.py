@@ -144,9 +144,11 @@ class FrameJoin:
         self._behind.clear()
 
     def finish(self) -> None:
-        """Counts what waits as unmatched: nothing more will come."""
+        """Counts what waits as unmatched: nothing more will come of this recording."""
         for queue in self._queues.values():
             self._count(queue.unmatched, queue.clear())
+        self._last = None
+        self._behind.clear()
 
     def _slop_ns(self) -> int:
         return round(self.config.slop * 1e9)

@@ -136,6 +136,19 @@ def test_world_frame(recon, record, table_poses, tmp_path):
     assert "no_camera_pose 3" in run.out
 
 
+def test_image_without_frame(recon, record, tmp_path):
+    """Say that /tf cannot place an image without frame_id; without /tf it needs none."""
+    with record() as recording:
+        recording.table(1, 0, without=("image",))
+        image = recording.image(0, np.full((120, 160, 3), 99, np.uint8), "rgb8")
+        image.header.frame_id = ""
+        recording.write("image", image)  # no leading slash either
+    run = recon("bag", recording.path, "-e", "hull", "--world-frame", "map", "-o", tmp_path / "out")
+    assert run.code == 2
+    assert "an image has no frame_id, so /tf cannot place it" in run.errors[0]
+    assert recon("bag", recording.path, "-e", "hull", "-o", tmp_path / "out").code == 0
+
+
 def _check_places(messages, frame_id):
     """All versions of an object are above the table's top, near each other."""
     assert {m.header.frame_id for m in messages} == {frame_id}

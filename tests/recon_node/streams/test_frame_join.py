@@ -226,6 +226,8 @@ def test_waiting_for_after_a_jump():
     join, _ = _join()
     _add(join, ("image", 50_000), ("mask", 50_000), ("image", 0), ("mask", 50_033))
     assert join.waiting_for() == "mask: none since time jumped back"
+    join.finish()
+    assert _add(join, ("mask", 0), ("image", 0)) == [None, {"image": 0, "mask": 0}]
 
 
 def test_waiting_for_both_at_once():
