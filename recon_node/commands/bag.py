@@ -125,7 +125,7 @@ def run(args: argparse.Namespace) -> int:
     from recon_node.output_files import require_writable
     from recon_node.streams.drops import DropCounter
 
-    require_package("rosbags", extra="ros")
+    require_package("rosbags", extra="bag")
     from recon_node.bag_files import BagReader, ObjectBagWriter
     from recon_node.bag_topics import choose_topics
 
