@@ -10,6 +10,7 @@ from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from recon_node.engines.errors import InvalidInputError, ReconstructionError
@@ -83,7 +84,7 @@ class Intake:
             self._subscribe(kind, topic, callback, qos_profile_sensor_data)
         self._subscribe(PoseStamped, "camera_pose", self._on_camera_pose, _RELIABLE)
         self._timer = self._node.create_timer(RETRY, self._place_waiting)
-        self.look_around()
+        self._look_for_depth()
 
     def stop(self) -> None:
         """Unsubscribes, and forgets what waits."""
@@ -109,28 +110,22 @@ class Intake:
         self._config = config
         self._join.config = config.join
 
-    def look_around(self) -> None:
-        """Sees who publishes what; to be called now and then."""
-        mode = self._config.input.depth_mode
-        published = mode == "auto" and self._node.count_publishers("depth") > 0
-        self._join.require_depth(mode == "required" or published)
-
     def waiting_for(self) -> str:
         """Which input is missing, for a person; empty where nothing is."""
         if not self._subscriptions:
             return ""
+        self._look_for_depth()
         missing = self._join.waiting_for()
         if not missing and self._camera_info is None:
             missing = "camera_info: none received"
         if not missing and self._waiting:
             missing = self._pose_missing(self._waiting[-1][0])
         hints = [
-            f"somebody publishes {topic}, but nothing arrives: large images are lost over "
-            "best-effort DDS on one machine, see docs/ros.md, Large images"
-            for topic in ("image", "mask", "depth")
-            if f"{topic}: none received" in missing and self._node.count_publishers(topic)
+            self._why_nothing_comes(subscription)
+            for subscription in self._subscriptions
+            if f"{subscription.topic_name.split('/')[-1]}: none received" in missing
         ]
-        return "; ".join([missing, *hints]) if hints else missing
+        return "; ".join([missing, *filter(None, hints)])
 
     def frame_of(
         self, image: Image, mask: Image, depth: Image, info: CameraInfo, pose: PoseStamped
@@ -202,34 +197,46 @@ class Intake:
         self._poses.add(stamp_ns(message.header), message.header.frame_id, T_frame_camera)
 
     def _add(self, stream: str, message: Image | CompressedImage) -> None:
+        self._look_for_depth()
         joined = self._join.add(stream, stamp_ns(message.header), message)
         if joined is None:
             return
+        self._waiting.append((joined, time.monotonic() + self._config.input.tf_timeout))
+        if len(self._waiting) > WAITING_FRAMES:
+            self._give_up()
+        self._place_waiting()
+
+    def _look_for_depth(self) -> None:
+        mode = self._config.input.depth_mode
+        published = mode == "auto" and self._node.count_publishers("depth") > 0
+        self._join.require_depth(mode == "required" or published)
+
+    def _place_waiting(self) -> None:
+        """Hands on the frames whose camera and its pose are known by now, in order."""
+        while self._waiting:
+            joined, deadline = self._waiting[0]
+            frame_id = joined.messages["image"].header.frame_id
+            placed = None
+            if self._camera_info is not None:
+                placed = self._camera_pose(frame_id, joined.stamp_ns)
+            if placed is not None:
+                self._waiting.popleft()
+                self._hand_on(joined, *placed)
+            elif time.monotonic() < deadline:
+                return
+            else:
+                self._give_up()
+
+    def _give_up(self) -> None:
+        """Drops the frame that waited longest for its camera."""
+        joined, _ = self._waiting.popleft()
         if self._camera_info is None:
             self._drops.count(Drop.NO_CAMERA_INFO)
             topic = self._node.resolve_topic_name("camera_info")
             self._faults.record(f"an image has no camera_info: nothing was received on {topic}")
-            return
-        self._waiting.append((joined, time.monotonic() + self._config.input.tf_timeout))
-        if len(self._waiting) > WAITING_FRAMES:
-            self._waiting.popleft()
+        else:
             self._drops.count(Drop.NO_CAMERA_POSE)
-        self._place_waiting()
-
-    def _place_waiting(self) -> None:
-        """Hands on the frames whose camera pose is known by now, in order."""
-        while self._waiting:
-            joined, deadline = self._waiting[0]
-            frame_id = joined.messages["image"].header.frame_id
-            placed = self._camera_pose(frame_id, joined.stamp_ns)
-            if placed is None and time.monotonic() < deadline:
-                return
-            self._waiting.popleft()
-            if placed is None:
-                self._drops.count(Drop.NO_CAMERA_POSE)
-                self._faults.record(self._pose_missing(joined))
-            else:
-                self._hand_on(joined, *placed)
+            self._faults.record(self._pose_missing(joined))
 
     def _hand_on(self, joined: Joined, output_frame: str, T_world_camera: np.ndarray) -> None:
         messages = joined.messages
@@ -270,6 +277,21 @@ class Intake:
             return self._tf.explain(frame_id, stamp)
         topic = self._node.resolve_topic_name("camera_pose")
         return f"{topic} has none within reach of the stamp {stamp / 1e9:.3f} s"
+
+    def _why_nothing_comes(self, subscription: Subscription) -> str:
+        """What is known of a topic that somebody publishes, but from which nothing arrives."""
+        topic = subscription.topic_name
+        kinds = {info.topic_type for info in self._node.get_publishers_info_by_topic(topic)}
+        expected = subscription.msg_type
+        name = f"{expected.__module__.partition('.')[0]}/msg/{expected.__name__}"
+        if not kinds:
+            return f"nobody publishes {topic}"
+        if name not in kinds:
+            return f"{topic} is published as {', '.join(sorted(kinds))}, but must be {name}"
+        return (
+            f"{topic} is published, but nothing arrives: see docs/ros.md about large images over "
+            "best-effort DDS"
+        )
 
     def _refuse(self, error: ReconstructionError) -> None:
         self._drops.count(Drop.BAD_INPUT)

@@ -32,17 +32,17 @@ class ReconNode(LifecycleNode):
         self._state = "unconfigured"
         self._pipeline: Pipeline | None = None
         super().__init__("recon", **node_arguments)
-        self._parameters = Parameters(
+        self._settings = Parameters(
             self, is_configured=lambda: self._pipeline is not None, changed=self._reconfigure
         )
         self._faults = FaultLog(self)
         self._diagnostics = Diagnostics(self, hardware_id=self.get_fully_qualified_name())
-        self.create_timer(self._parameters.config.run.diagnostics_period, self._report)
+        self.create_timer(self._settings.config.run.diagnostics_period, self._report)
         self._survive_unknown_transitions()
 
     def start(self) -> None:
         """Configures and activates the node where `autostart` says so."""
-        if self._parameters.config.run.autostart and self.trigger_configure() == _SUCCESS:
+        if self._settings.config.run.autostart and self.trigger_configure() == _SUCCESS:
             self.trigger_activate()
 
     def close(self) -> None:
@@ -93,7 +93,7 @@ class ReconNode(LifecycleNode):
         return _SUCCESS
 
     def _set_up(self) -> None:
-        config = self._parameters.config
+        config = self._settings.config
         weights = config.engine.weights
         if weights and not Path(weights).exists():
             raise WeightsError(f"there is nothing at {weights}; correct the parameter weights")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from recon_node.engines.loading import EngineConfig
 from recon_node.engines.option import Option, check_options, option, options_of
+from recon_node.messages.markers import MarkerColors
 from recon_node.streams.change import ChangeConfig
 from recon_node.streams.frame_join import JoinConfig
 from recon_node.streams.identity import TrackingConfig
@@ -38,7 +39,7 @@ class InputConfig:
         "it, else the camera's.",
     )
     tf_timeout: float = option(
-        0.5, "How long a frame waits for its camera pose [s].", low=0.0, high=10.0, live=True
+        0.5, "How long a frame waits for its camera pose or camera_info [s].", low=0.0, high=10.0, live=True
     )
 
     def __post_init__(self) -> None:
@@ -78,6 +79,12 @@ class OutputConfig:
         "How a marker above the limit carries its GLB: file names one in mesh_directory, embedded "
         "puts it into the message (Foxglove; not rviz).",
         choices=("file", "embedded"),
+        live=True,
+    )
+    marker_colors: str = option(
+        "picture",
+        "What the triangles of a marker show: the picture's colours, or what was seen and guessed.",
+        choices=tuple(colors.value for colors in MarkerColors),
         live=True,
     )
     points_per_object: int = option(

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from rclpy.exceptions import InvalidHandle
 from rclpy.lifecycle import LifecycleNode
 from recon.srv import Reconstruct
 
@@ -77,7 +78,7 @@ class Pipeline:
             drops=self._drops,
             prepare=self._prepare,
             fault=faults.record,
-            notify=self._done.trigger,
+            notify=self._notify,
         )
 
     def activate(self) -> None:
@@ -116,7 +117,6 @@ class Pipeline:
 
     def snapshot(self, state: str) -> Snapshot:
         """What the pipeline is doing."""
-        self._intake.look_around()
         engine = self._worker.engine
         asked = self._config.engine
         name = asked.engine if engine is None else engine.name
@@ -200,6 +200,13 @@ class Pipeline:
             if self._mailbox.put(object_id, job, not_before=due) is not None:
                 self._drops.count(Drop.SUPERSEDED)
         self.forget(self._tracker.expire(frame.stamp_ns))
+
+    def _notify(self) -> None:
+        """Asks for `_deliver`, from the worker's thread."""
+        try:
+            self._done.trigger()
+        except InvalidHandle:
+            pass  # closed while the engine still loaded or worked
 
     def _prepare(self, results: Sequence[StoredObject]) -> list[object]:
         """Makes what is to be published, in the worker's thread."""

@@ -16,11 +16,12 @@ from visualization_msgs.msg import MarkerArray
 
 from recon_node.mesh_directory import MeshDirectory
 from recon_node.messages.clouds import surface_cloud
-from recon_node.messages.markers import deleted_marker, marker_array
+from recon_node.messages.markers import MarkerColors, deleted_marker, marker_array
 from recon_node.messages.object_meshes import object_mesh, removed_object
 from recon_node.node_config import OutputConfig
 from recon_node.streams.object_store import ObjectStore, StoredObject
 
+MARKERS_KEPT = 8  # in the latched history; each may have five megabytes
 _SEED = 0  # of the points: the same mesh gives the same cloud
 
 
@@ -36,7 +37,7 @@ class Publication:
 
     stored: StoredObject
     mesh: ObjectMesh
-    marker: bytes | MarkerArray | None
+    marker: bytes | None
 
 
 class Publishers:
@@ -62,11 +63,13 @@ class Publishers:
         self._directory = MeshDirectory(config.mesh_directory) if config.mesh_directory else None
         self._files = threading.Lock()
         self._uris: dict[str, tuple[int, str]] = {}  # object_id -> version, uri
-        history = 2 * max_objects
-        self._meshes = self._latched(ObjectMesh, "~/objects", depth=history)
-        self._markers = self._latched(MarkerArray, "~/markers", depth=history)
+        self._meshes = self._latched(ObjectMesh, "~/objects", depth=max_objects)
+        self._markers = self._latched(MarkerArray, "~/markers", depth=MARKERS_KEPT)
         self._points = self._latched(PointCloud2, "~/points", depth=1)
-        self._sent = {topic: deque(maxlen=history) for topic in (self._meshes, self._markers)}
+        self._sent: dict[object, deque[tuple[str, int]]] = {
+            self._meshes: deque(maxlen=max_objects),
+            self._markers: deque(maxlen=MARKERS_KEPT),
+        }
         self._listeners = {topic: 0 for topic in (*self._sent, self._points)}
         self._resend: deque[tuple[object, str]] = deque()
 
@@ -178,8 +181,13 @@ class Publishers:
                 self._uris[result.object_id] = result.version, uri
         return dataclasses.replace(stored, mesh_uri=uri)
 
-    def _marker(self, stored: StoredObject) -> bytes | MarkerArray:
-        return marker_array(stored, triangle_limit=self.config.marker_triangle_limit)
+    def _marker(self, stored: StoredObject) -> bytes:
+        embeds = self.config.mesh_resource == "embedded"
+        return marker_array(
+            dataclasses.replace(stored, mesh_uri="") if embeds else stored,
+            triangle_limit=self.config.marker_triangle_limit,
+            colors=MarkerColors(self.config.marker_colors),
+        )
 
     def _cloud(self) -> PointCloud2:
         """Points on all objects, in the frame and at the stamp of the newest."""

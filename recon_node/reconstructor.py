@@ -41,6 +41,9 @@ class Reconstructor:
             return None
         converted = time.perf_counter()
         result = reconstruct_or_hull(self.engine, view, object_id=object_id)
-        self.change.remember(object_id, view)
         metrics = {"convert_s": converted - started, **result.metrics}
         return dataclasses.replace(result, metrics=metrics)
+
+    def remember(self, frame: Frame, value: int, object_id: str) -> None:
+        """Makes a frame the one that later ones are compared with: its result was accepted."""
+        self.change.remember(object_id, frame.view(value))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from recon_node.engines import load_engine
+from recon_node.engines.confidence import load_confidence
 from recon_node.engines.errors import ReconstructionError
 from recon_node.engines.reconstruction import Engine
 from recon_node.reconstructor import Reconstructor
@@ -153,6 +154,7 @@ class Worker:
 
     def _load_or_hull(self) -> Engine:
         try:
+            load_confidence()
             return self._load()
         except Exception as error:
             if not isinstance(error, ReconstructionError):
@@ -190,7 +192,7 @@ class Worker:
         if result is None:
             return Drop.UNCHANGED
         if result.engine != reconstructor.engine.name:
-            self._fault(f"{object_id}: {result.warnings[-1]}")
+            self._fault(f"{object_id}: {'; '.join(result.warnings)}")
         metrics = {"queue_s": started - job.frame.arrived, **result.metrics}
         with self._lock:
             if object_id in job.cancelled:
@@ -203,6 +205,7 @@ class Worker:
                     label=value,
                 )
             )
+            reconstructor.remember(job.frame, value, object_id)
         return None
 
     def _finish(self, outcome: Outcome) -> None:
