@@ -39,7 +39,11 @@ class InputConfig:
         "it, else the camera's.",
     )
     tf_timeout: float = option(
-        0.5, "How long a frame waits for its camera pose or camera_info [s].", low=0.0, high=10.0, live=True
+        0.5,
+        "How long a frame waits for its camera pose or camera_info [s].",
+        low=0.0,
+        high=10.0,
+        live=True,
     )
 
     def __post_init__(self) -> None:
