@@ -54,8 +54,8 @@ def choose_topics(reader: BagReader, asked: Mapping[str, str | None]) -> BagTopi
 
     A topic is obvious when its name is that of the part (`/mask`, or one `/…/mask`), when it is
     the camera_info beside the image, or when it is the only one of its type. Raw images also
-    count by their encoding: colour is an image, gray a mask, 16UC1 and 32FC1 depth. A camera_pose
-    goes by its name only.
+    count by their encoding: colour is an image, gray a mask, 16UC1 and 32FC1 depth; a raw image
+    goes before its compressed twin. A camera_pose goes by its name only.
 
     Args:
         reader: The bag, open.
@@ -119,14 +119,18 @@ def _by_kind(reader: BagReader, part: str, chosen: Mapping[str, str]) -> str | N
         if f"{folder}/camera_info" in free:
             return f"{folder}/camera_info"
     if part in _ENCODINGS:
-        free = [name for name in free if _encoding(reader, name) in (*_ENCODINGS[part], None)]
+        free = [name for name in free if _fits(reader, part, name)]
+        raw = {name for name in free if not name.endswith("/compressed")}
+        free = [name for name in free if name in raw or name.removesuffix("/compressed") not in raw]
     return free[0] if len(free) == 1 else None
 
 
-def _encoding(reader: BagReader, topic: str) -> str | None:
-    """Encoding of a topic's first message; None where it says none (compressed images)."""
+def _fits(reader: BagReader, part: str, topic: str) -> bool:
+    """Whether the first message of a topic is what the part needs."""
     first = next(reader.messages([topic])).message
-    return getattr(first, "encoding", None)
+    if hasattr(first, "encoding"):
+        return first.encoding in _ENCODINGS[part]
+    return "compressedDepth" not in getattr(first, "format", "")
 
 
 def _listing(reader: BagReader) -> str:

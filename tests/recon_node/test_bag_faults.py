@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bags that are damaged, incomplete or strange: clear words, and what was good is kept."""
 
+import io
 import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 SECOND = 1_000_000_000  # [ns]
 
@@ -204,6 +206,35 @@ def _box():
     mask = np.zeros((120, 160), np.uint8)
     mask[40:80, 60:100] = 5
     return np.full((120, 160, 3), 99, np.uint8), mask, np.full((120, 160), 700, np.uint16)
+
+
+def test_compressed_images(run, record, tmp_path):
+    """Take a compressed image where there is no raw one, and never a compressed depth."""
+    image, mask, _ = _box()
+    encoded = io.BytesIO()
+    Image.fromarray(image).save(encoded, "JPEG")
+    with record() as recording:
+        kind = recording.types["sensor_msgs/msg/CompressedImage"]
+        data = np.frombuffer(encoded.getvalue(), np.uint8)
+        header = recording.header(0)
+        depth = kind(header, "16UC1; compressedDepth png", data)
+        recording.write("/camera/depth/compressedDepth", depth)
+        color = kind(header, "rgb8; jpeg compressed bgr8", data)
+        recording.write("/camera/color/compressed", color)
+        recording.write("/camera/camera_info", recording.camera_info(0))
+        recording.write("/camera/mask", recording.image(0, mask, "mono8"))
+    assert run(recording.path).code == 0
+    content = (tmp_path / "out" / "object_005" / "result.json").read_text()
+    assert '"image": "/camera/color/compressed"' in content
+    with record("both") as recording:
+        recording.write("/camera/color", recording.image(0, image, "bgr8"))
+        recording.write("/camera/color/compressed", color)
+        recording.write("/camera/camera_info", recording.camera_info(0))
+        recording.write("/camera/mask", recording.image(0, mask, "mono8"))
+    shutil.rmtree(tmp_path / "out")
+    assert run(recording.path).code == 0
+    content = (tmp_path / "out" / "object_005" / "result.json").read_text()
+    assert '"image": "/camera/color"' in content
 
 
 def test_no_depth(run, record, tmp_path):
