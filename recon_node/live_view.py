@@ -42,6 +42,7 @@ class LiveView:
         self._lock = threading.Lock()
         self._objects: dict[str, StoredObject] = {}
         self._drawn: dict[str, object] = {}  # handles of viser
+        self._eyes: list[np.ndarray] = []  # where the view put its visitors [m]
         self._server = viser.ViserServer(host=host, port=port, label="recon", verbose=False)
         gui = self._server.gui
         gui.configure_theme(show_logo=False, show_share_button=False)
@@ -126,9 +127,21 @@ class LiveView:
             section_color=_GRID,
             position=ground,
         )
-        eye = _OPTICAL_EYE if is_optical else _EYE
-        self._server.initial_camera.look_at = middle
-        self._server.initial_camera.position = middle + 1.25 * max(size, 0.1) * eye
+        direction = _OPTICAL_EYE if is_optical else _EYE
+        self._look(middle + 1.25 * max(size, 0.1) * direction, middle)
+
+    def _look(self, eye: np.ndarray, target: np.ndarray) -> None:
+        """Shows new visitors the target, and those who have not moved since they were placed."""
+        for client in self._server.get_clients().values():
+            reach = 0.01 * np.linalg.norm(eye - target)
+            place = client.camera.position
+            if any(np.linalg.norm(place - old) < reach for old in self._eyes):
+                with client.atomic():
+                    client.camera.position = eye
+                    client.camera.look_at = target
+        self._server.initial_camera.look_at = target
+        self._server.initial_camera.position = eye
+        self._eyes.append(eye)
 
 
 def colored(mesh: Mesh, coloring: str) -> Mesh:

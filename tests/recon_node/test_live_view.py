@@ -39,9 +39,9 @@ needs_browser = pytest.mark.skipif(
 
 
 def _ball(
-    object_id: str = "object_001", *, scale_source: ScaleSource = ScaleSource.DEPTH
+    object_id: str = "object_001", *, x: float = 0.0, scale_source: ScaleSource = ScaleSource.DEPTH
 ) -> Reconstruction:
-    """A red ball of which the half with x > 0 was seen; sigma from 0 to 20 mm over z."""
+    """A red ball at x [m] of which the half with x > 0 was seen; sigma from 0 to 20 mm over z."""
     sphere = trimesh.creation.icosphere(subdivisions=4, radius=RADIUS)
     vertices = np.asarray(sphere.vertices, np.float32)
     mesh = Mesh(
@@ -51,13 +51,15 @@ def _ball(
         (vertices[:, 0] > 0).astype(np.uint8),
         ((vertices[:, 2] + RADIUS) / (2 * RADIUS) * 0.02).astype(np.float32),
     )
+    T_world_object = np.eye(4)
+    T_world_object[0, 3] = x
     return Reconstruction(
         object_id=object_id,
         version=1,
         parent_version=None,
         stage=Stage.INSTANT,
         mesh=mesh,
-        T_world_object=np.eye(4),
+        T_world_object=T_world_object,
         scale_source=scale_source,
         scale_sigma=0.01,
         engine="compact",
@@ -166,6 +168,15 @@ def test_page_in_a_browser():
             photograph.wait_for(lambda: sees(_yellow) and not sees(_red), "no colours of sigma")
             live_view.show(store.accept(_ball(), stamp_ns=1, frame_id="world", label=1))
             photograph.wait_for(lambda: "version 2" in browser.text(), "no new version")
+            alone = _count(browser.screenshot(), _yellow)
+            live_view.show(
+                store.accept(_ball("object_002", x=0.3), stamp_ns=1, frame_id="world", label=2)
+            )
+            photograph.wait_for(lambda: "object_002" in browser.text(), "no second object")
+            photograph.wait_for(
+                lambda: _count(browser.screenshot(), _yellow) < 0.8 * alone, "the eye stays near"
+            )
+            live_view.remove("object_002")
             live_view.remove("object_001")
             photograph.wait_for(lambda: "No objects yet" in browser.text(), "the object stays")
             photograph.wait_for(lambda: not sees(_yellow), "its mesh stays")
