@@ -115,6 +115,9 @@ def _listen(out: Path, processes: dict[str, subprocess.Popen]) -> int:
     import rclpy
     from ros_listener import Listener
 
+    from recon_node.kernels.warp_start import start_warp
+
+    start_warp()
     rclpy.init(args=[])
     listener = Listener()
     try:

@@ -19,6 +19,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from recon_node.engines.camera import Camera
 from recon_node.engines.errors import ReconstructionError
 from recon_node.engines.option import Option, options_of
+from recon_node.kernels.warp_start import start_warp
 from recon_node.messages.poses import set_pose
 from recon_node.messages.stamps import set_stamp
 from recon_node.synthetic_camera import CameraConfig, CameraFrame, SyntheticCamera
@@ -162,6 +163,7 @@ def main(args: list[str] | None = None) -> int:
     """Exit code 0 after an interrupt, 1 where a parameter is refused."""
     try:
         rclpy.init(args=args)
+        start_warp()
         rclpy.spin(CameraNode())
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
