@@ -29,7 +29,7 @@ test: .venv-test/.ros  ## run every test
 lint: .venv-test/.installed  ## check the code with ruff
 	.venv-test/bin/ruff check .
 
-bench: .venv/.installed  ## measure speed and memory into docs/benchmarks
+bench: .venv/.ros  ## measure speed and memory into docs/benchmarks
 	@set -e; for script in tests/benchmarks/bench_*.py; do .venv/bin/python $$script; done
 
 clean:  ## remove environments, build products and out/

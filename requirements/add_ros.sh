@@ -18,5 +18,5 @@ command -v c++ >/dev/null 2>&1 || fail "there is no C++ compiler (sudo apt-get i
 cd "$root"
 "$python" -m pip install -q --no-compile -c requirements/constraints.txt \
     -e '.[ros]' -r requirements/ros_build.txt >"$log" 2>&1 ||
-    fail "pip cannot install its wheels: $(grep -m1 '^ERROR' "$log" || tail -n 1 "$log")"
+    fail "pip cannot install its wheels: $(grep -m1 -o 'ERROR:.*' "$log" || tail -n 1 "$log")"
 exec requirements/build_interfaces.sh "$python"
