@@ -118,6 +118,7 @@ class BagObjects:
             result, stamp_ns=frame.stamp_ns, frame_id=frame.output_frame, label=value
         )
         self._reconstructor.remember(frame, value, object_id)
+        self._reconstructor.remember(frame, value, object_id)
         self.latest[object_id] = stored
         yield News(stored, bag_frame.recorded_ns)
 
