@@ -14,7 +14,7 @@ from recon_node.streams.change import ChangeConfig
 from recon_node.streams.frame_join import JoinConfig
 from recon_node.streams.identity import TrackingConfig
 
-MARKER_TRIANGLES = 50_000
+MARKER_TRIANGLES = 100_000
 
 
 @dataclass(frozen=True)
