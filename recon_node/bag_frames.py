@@ -173,8 +173,9 @@ class BagFrames:
         while self._waiting:
             joined, recorded_ns, loop = self._waiting[0]
             try:
-                place = self._camera_place(joined)
-                if place is None and now_ns < recorded_ns + PATIENCE_NS:
+                is_late = now_ns >= recorded_ns + PATIENCE_NS
+                place = self._camera_place(joined, final=is_late)
+                if place is None and not is_late:
                     return
                 frame = None if place is None else self._frame(joined, *place)
             except ReconstructionError as error:
@@ -188,7 +189,7 @@ class BagFrames:
             self.frames += 1
             yield BagFrame(frame, recorded_ns, loop)
 
-    def _camera_place(self, joined: Joined) -> tuple[str, np.ndarray] | None:
+    def _camera_place(self, joined: Joined, *, final: bool) -> tuple[str, np.ndarray] | None:
         """Output frame and T_output_camera of a set; None where it is not known (yet)."""
         frame_id = joined.messages["image"].header.frame_id
         if self._world_frame:
@@ -200,7 +201,7 @@ class BagFrames:
             T = self._transforms.lookup(self._world_frame, frame_id, joined.stamp_ns)
             return None if T is None else (self._world_frame, T)
         if self._topics.camera_pose is not None:
-            return self._poses.lookup(joined.stamp_ns)
+            return self._poses.lookup(joined.stamp_ns, final=final)
         return frame_id, np.eye(4)
 
     def _frame(self, joined: Joined, output_frame: str, T_world_camera: np.ndarray) -> Frame:

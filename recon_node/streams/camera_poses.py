@@ -50,11 +50,17 @@ class PoseBuffer:
         if len(self._stamps) > _SIZE:
             del self._stamps[0], self._poses[0]
 
-    def lookup(self, stamp_ns: int) -> tuple[str, np.ndarray] | None:
+    def lookup(self, stamp_ns: int, *, final: bool = True) -> tuple[str, np.ndarray] | None:
         """Frame and `T_frame_camera` f64 (4, 4) [m] at a stamp; None where no pose is near enough.
 
         Between two poses at most half a second apart the camera moves evenly from one to the
         other. Elsewhere the nearest pose counts, within the slop.
+
+        Args:
+            stamp_ns: When [ns].
+            final: Whether nobody waits for a better answer. If not, a stamp after the newest pose
+                has none yet: the next pose will tell, where holding the last one would be off by
+                the motion since.
         """
         place = bisect.bisect_left(self._stamps, stamp_ns)
         if 0 < place < len(self._stamps) and self._stamps[place] != stamp_ns:
@@ -66,6 +72,8 @@ class PoseBuffer:
                 share = (stamp_ns - before) / (after - before)
                 return first[0], interpolate(first[1], second[1], share)
         around = range(max(place - 1, 0), min(place + 1, len(self._stamps)))
+        if not final and place == len(self._stamps):
+            return None
         nearest = min(around, key=lambda i: abs(self._stamps[i] - stamp_ns), default=None)
         if nearest is None or abs(self._stamps[nearest] - stamp_ns) > self._slop_ns:
             return None

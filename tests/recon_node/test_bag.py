@@ -10,6 +10,9 @@ import trimesh
 from recon_node.bag_files import BagReader
 from recon_node.messages.object_meshes import mesh_of
 from recon_node.messages.poses import transform_of
+from recon_node.node_config import WorkConfig
+from recon_node.streams.change import ChangeConfig
+from recon_node.streams.frame_join import JoinConfig
 
 SECOND = 1_000_000_000  # [ns]
 IDS = [f"object_{value:03d}" for value in range(1, 7)]
@@ -112,6 +115,31 @@ def test_camera_pose(recon, record, table_poses, tmp_path):
     _check_places(_written(out)[0], "table_top")
 
 
+def test_camera_pose_at_other_stamps(recon, record, table_poses, tmp_path):
+    """Interpolate poses, also one that is recorded after the frame; give up far from any."""
+    T_before, T_after = table_poses[1].copy(), table_poses[1].copy()
+    T_before[0, 3] -= 1.0
+    T_after[0, 3] += 1.0
+    with record() as recording:
+        recording.write("/camera_pose", recording.pose(-5_000_000 + SECOND, "world", T_before))
+        recording.table(1, SECOND)
+        recording.write("/camera_pose", recording.pose(5_000_000 + SECOND, "world", T_after))
+        recording.table(2, 9 * SECOND)
+    out = tmp_path / "out"
+    run = recon("bag", recording.path, "-e", "hull", "-o", out)
+    assert run.code == 0
+    assert "no_camera_pose 1" in run.out
+    assert "/camera_pose has none within reach of the stamp 9.000 s" in run.warnings[-1]
+    (cup,) = (m for m in _written(out)[0] if m.label == 1)
+    with record("alone") as recording:
+        recording.table(1, SECOND)
+        pose = recording.pose(SECOND, "world", table_poses[1])
+        recording.write("/camera_pose", pose)
+    assert recon("bag", recording.path, "-e", "hull", "-o", tmp_path / "alone_out").code == 0
+    (expected,) = (m for m in _written(tmp_path / "alone_out")[0] if m.label == 1)
+    np.testing.assert_allclose(transform_of(cup.pose), transform_of(expected.pose), atol=1e-6)
+
+
 def test_world_frame(recon, record, table_poses, tmp_path):
     """Place the objects through /tf, which comes late, and /tf_static."""
     mount = np.eye(4)
@@ -192,3 +220,11 @@ def test_objects_that_leave(recon, record, tmp_path):
     messages, _ = _written(out)
     assert [m.object_id for m in messages if m.operation == 1] == IDS
     assert (out / "object_001" / "mesh.ply").exists()
+
+
+def test_help_tells_the_defaults(recon):
+    """Tell the defaults of the configurations, which the options leave in place."""
+    told = " ".join(recon("bag", "--help").out.split())
+    defaults = (JoinConfig().slop, WorkConfig().min_interval, ChangeConfig().change_threshold)
+    for default in defaults:
+        assert f"(default: {default:g})" in told

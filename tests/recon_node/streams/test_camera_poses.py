@@ -41,6 +41,16 @@ def test_nearest_within_the_slop_outside(poses):
     assert PoseBuffer().lookup(0) is None
 
 
+def test_waits_for_the_next_pose(poses):
+    """Hold the last pose for whoever cannot wait; have none yet for whoever can."""
+    assert poses.lookup(1105 * MS) is not None
+    assert poses.lookup(1105 * MS, final=False) is None
+    assert np.array_equal(poses.lookup(1100 * MS, final=False)[1], _at(1, 0.4))
+    assert np.array_equal(poses.lookup(995 * MS, final=False)[1], _at(0))
+    poses.add(1200 * MS, "map", _at(3, 0.4))
+    np.testing.assert_allclose(poses.lookup(1105 * MS, final=False)[1], _at(1.1, 0.4), atol=1e-9)
+
+
 def test_does_not_bridge_gaps_or_frames(poses):
     """Interpolate neither over more than half a second nor between two frames."""
     poses.add(1601 * MS, "map", _at(2))
