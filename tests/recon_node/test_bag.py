@@ -2,6 +2,8 @@
 """`recon bag`: recorded bags to meshes and a bag of our messages."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -228,3 +230,29 @@ def test_help_tells_the_defaults(recon):
     defaults = (JoinConfig().slop, WorkConfig().min_interval, ChangeConfig().change_threshold)
     for default in defaults:
         assert f"(default: {default:g})" in told
+
+
+def test_needs_no_ros(record, tmp_path):
+    """Work where rclpy and the messages of ROS are not installed."""
+    with record() as recording:
+        recording.table(1, 0)
+    code = (
+        "import sys\n"
+        "for name in ('rclpy', 'recon', 'sensor_msgs', 'geometry_msgs', 'std_msgs', 'tf2_ros'):\n"
+        "    sys.modules[name] = None\n"
+        "from recon_node.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", code, "bag", recording.path, "-e", "hull", "-o", "out"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert "1 images, 1 frames, 6 meshes" in run.stdout
+
+
+def test_needs_rosbags(recon, tmp_path, monkeypatch):
+    """Say how to install rosbags where it is missing."""
+    monkeypatch.setitem(sys.modules, "rosbags", None)
+    run = recon("bag", tmp_path, "-o", tmp_path / "out")
+    assert run.code == 2
+    assert "the package 'rosbags' could not be imported" in run.errors[0]
+    assert "pip install '.[bag]'" in run.errors[0]
