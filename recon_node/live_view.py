@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The newest meshes in a browser: a page that viser serves, with nothing to install beside it."""
 
+import contextlib
 import html
+import io
+import logging
 import threading
 
 import numpy as np
@@ -26,6 +29,9 @@ _OPTICAL_EYE = np.array([-0.5, -0.4, -0.8])  # camera axes: from the left, above
 _FOV = 0.8  # [rad]
 
 
+_logger = logging.getLogger(__name__)
+
+
 class LiveView:
     """Serves a page with the newest mesh of every object; to be called from any thread.
 
@@ -43,7 +49,8 @@ class LiveView:
         self._objects: dict[str, StoredObject] = {}
         self._drawn: dict[str, object] = {}  # handles of viser
         self._eyes: list[np.ndarray] = []  # where the view put its visitors [m]
-        self._server = viser.ViserServer(host=host, port=port, label="recon", verbose=False)
+        with contextlib.redirect_stdout(io.StringIO()):  # its banner belongs to a terminal
+            self._server = viser.ViserServer(host=host, port=port, label="recon", verbose=False)
         gui = self._server.gui
         gui.configure_theme(show_logo=False, show_share_button=False)
         self._coloring = gui.add_dropdown("Colours", COLORINGS, initial_value=COLORINGS[0])
@@ -52,6 +59,7 @@ class LiveView:
         self._table = gui.add_html(objects_table([]))
         self._server.scene.configure_environment_map("studio", environment_intensity=0.3)
         self._server.initial_camera.fov = _FOV
+        _logger.info("the live view is at %s", self.url)
 
     @property
     def url(self) -> str:

@@ -3,6 +3,7 @@
 
 import importlib.util
 import re
+import socket
 import sys
 from pathlib import Path
 
@@ -112,6 +113,23 @@ def test_without_viser(monkeypatch):
     monkeypatch.setitem(sys.modules, "viser", None)
     with pytest.raises(MissingPackageError, match=r"pip install .*\[view\]"):
         LiveView(8097)
+
+
+@needs_viser
+def test_views_share_no_port(caplog, capsys):
+    """Take the next port where one is in use, and log the address instead of printing a banner."""
+    caplog.set_level("INFO", "recon_node")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    first = LiveView(port, host="127.0.0.1")
+    second = LiveView(port, host="127.0.0.1")
+    try:
+        assert first.url == f"http://localhost:{port}" != second.url
+        assert f"the live view is at {second.url}" in caplog.text
+        assert capsys.readouterr().out == ""
+    finally:
+        first.close()
+        second.close()
 
 
 def _count(picture, condition) -> int:
