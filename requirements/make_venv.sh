@@ -21,7 +21,7 @@ command -v "$python" >/dev/null 2>&1 || fail "'$python' is not on the PATH.
   or name another one: make PYTHON=/path/to/python3.11 ..."
 
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "'$python' is \
-$("$python" -V 2>&1), but recon needs Python 3.11 or newer.
+$("$python" -V 2>&1), but its pinned packages need Python 3.11 or newer.
   Name a newer one: make PYTHON=python3.11 ..."
 
 if ! has_ensurepip && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
