@@ -47,7 +47,7 @@ CONFINED = {
     "scipy": ("training/", "evaluation/"),
     "matplotlib": ("training/", "evaluation/"),
     "warp": ("kernels/", "tests/"),
-    "rclpy": ("recon_node/",),
+    "rclpy": ("recon_node/", "examples/ros_"),
     "rosbags": ("recon_node/bag_files.py",),
 }
 HEAVY = ("torch", "scipy", "diffusers", "onnxruntime", "tensorrt", "open3d", "rclpy", "matplotlib")
