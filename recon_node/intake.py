@@ -84,6 +84,7 @@ class Intake:
             self._subscribe(kind, topic, callback, qos_profile_sensor_data)
         self._subscribe(PoseStamped, "camera_pose", self._on_camera_pose, _RELIABLE)
         self._timer = self._node.create_timer(RETRY, self._place_waiting)
+        self._timer.cancel()  # runs while a frame waits: each tick costs rclpy a millisecond
         self._look_for_depth()
 
     def stop(self) -> None:
@@ -223,9 +224,12 @@ class Intake:
                 self._waiting.popleft()
                 self._hand_on(joined, *placed)
             elif time.monotonic() < deadline:
+                if self._timer.is_canceled():
+                    self._timer.reset()
                 return
             else:
                 self._give_up()
+        self._timer.cancel()
 
     def _give_up(self) -> None:
         """Drops the frame that waited longest for its camera."""

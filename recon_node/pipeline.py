@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from recon_node.live_view import LiveView
 
 JOIN_TIMEOUT = 1.0  # [s] that closing waits for the engine to finish what it is at
-LATE_JOINERS = 0.05  # [s] between two looks for them
+LATE_JOINERS = 0.1  # [s] between two looks for them; each costs rclpy a millisecond
 
 
 class Pipeline:
