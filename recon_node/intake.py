@@ -128,6 +128,11 @@ class Intake:
         ]
         return "; ".join([missing, *filter(None, hints)])
 
+    @property
+    def jumps(self) -> int:
+        """How often the stamps have jumped back."""
+        return self._join.jumps
+
     def frame_of(
         self, image: Image, mask: Image, depth: Image, info: CameraInfo, pose: PoseStamped
     ) -> Frame:
@@ -217,13 +222,14 @@ class Intake:
         while self._waiting:
             joined, deadline = self._waiting[0]
             frame_id = joined.messages["image"].header.frame_id
+            is_late = time.monotonic() >= deadline
             placed = None
             if self._camera_info is not None:
-                placed = self._camera_pose(frame_id, joined.stamp_ns)
+                placed = self._camera_pose(frame_id, joined.stamp_ns, final=is_late)
             if placed is not None:
                 self._waiting.popleft()
                 self._hand_on(joined, *placed)
-            elif time.monotonic() < deadline:
+            elif not is_late:
                 if self._timer.is_canceled():
                     self._timer.reset()
                 return
@@ -262,14 +268,22 @@ class Intake:
         self.latest = frame
         self._deliver(frame)
 
-    def _camera_pose(self, frame_id: str, stamp: int) -> tuple[str, np.ndarray] | None:
-        """Output frame and T_output_camera at a stamp, or None where it is not known (yet)."""
+    def _camera_pose(
+        self, frame_id: str, stamp: int, *, final: bool = True
+    ) -> tuple[str, np.ndarray] | None:
+        """Output frame and T_output_camera at a stamp, or None where it is not known (yet).
+
+        Args:
+            frame_id: Of the camera.
+            stamp: When [ns].
+            final: Whether there is no time left to wait for a pose nearer to the stamp.
+        """
         if self._tf is not None:
             T_world_camera = self._tf.lookup(frame_id, stamp)
             world_frame = self._config.input.world_frame
             return None if T_world_camera is None else (world_frame, T_world_camera)
         if self._node.count_publishers("camera_pose") or len(self._poses):
-            return self._poses.lookup(stamp)
+            return self._poses.lookup(stamp, final=final)
         return frame_id, np.eye(4)
 
     def _pose_missing(self, joined: Joined) -> str:

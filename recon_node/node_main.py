@@ -64,6 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except Exception:
+        if rclpy.ok():  # else the signal came in the middle of a callback that publishes
+            raise
     finally:
         node.close()
         logger.removeHandler(handler)

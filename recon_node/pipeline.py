@@ -28,7 +28,7 @@ from recon_node.worker import Job, Outcome, Worker
 if TYPE_CHECKING:
     from recon_node.live_view import LiveView
 
-JOIN_TIMEOUT = 1.0  # [s] that closing waits for the engine to finish what it is at
+JOIN_TIMEOUT = 0.5  # [s] that closing waits for the engine to finish what it is at
 LATE_JOINERS = 0.1  # [s] between two looks for them; each costs rclpy a millisecond
 
 
@@ -52,7 +52,7 @@ class Pipeline:
     ):
         self._node, self._config, self._latency = node, config, latency
         self._is_active = False
-        self._results = 0
+        self._results = self._jumps = 0
         self._drops = DropCounter()
         self._store = ObjectStore()
         self._mailbox: Mailbox[Job] = Mailbox()
@@ -193,7 +193,10 @@ class Pipeline:
                 self._view.remove(object_id)
 
     def _on_frame(self, frame: Frame) -> None:
-        """Queues the objects of a frame, each at its own pace."""
+        """Queues the objects of a frame, each at its own pace; gives all up where a bag loops."""
+        if self._intake.jumps != self._jumps:
+            self._jumps = self._intake.jumps
+            self.forget(self._tracker.reset())
         for value, object_id in self._tracker.update(frame.stamp_ns, frame.labels).items():
             due = self._worker.last_start(object_id) + self._config.work.min_interval
             job = Job(frame, [(value, object_id)])
@@ -218,6 +221,8 @@ class Pipeline:
 
     def _deliver(self) -> None:
         """Publishes what the worker has done, and answers its requests."""
+        if not self._node.context.ok():
+            return
         for outcome in self._worker.outcomes():
             known = self._store.ids()
             messages = [
