@@ -3,6 +3,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from rclpy.exceptions import InvalidHandle
@@ -58,18 +59,31 @@ class Pipeline:
         self._mailbox: Mailbox[Job] = Mailbox()
         self._tracker = ObjectTracker(config.tracking, self._drops)
         self._change = ChangeDetector(config.change)
-        self._intake = Intake(
-            node, config, drops=self._drops, faults=faults, deliver=self._on_frame
-        )
+        with ExitStack() as parts:  # closes those that are there when one of them fails
+            self._build(parts, faults)
+            self._parts = parts.pop_all()
+
+    def _build(self, parts: ExitStack, faults: FaultLog) -> None:
+        node, config = self._node, self._config
+        self._view = _live_view(config.run.view_port)
+        if self._view is not None:
+            parts.callback(self._view.close)
         self._publishers = Publishers(
             node, config.output, self._store, max_objects=config.tracking.max_objects
         )
+        parts.callback(self._publishers.close)
+        self._intake = Intake(
+            node, config, drops=self._drops, faults=faults, deliver=self._on_frame
+        )
+        parts.callback(self._intake.close)
         self._services = Services(
             node, self, self._store, save_directory=config.output.save_directory
         )
-        self._view = _live_view(config.run.view_port)
+        parts.callback(self._services.close)
         self._done = node.create_guard_condition(self._deliver)
-        self._late_joiners = node.create_timer(LATE_JOINERS, self._serve_late_joiners)
+        parts.callback(node.destroy_guard_condition, self._done)
+        timer = node.create_timer(LATE_JOINERS, self._serve_late_joiners)
+        parts.callback(node.destroy_timer, timer)
         self._worker = Worker(
             config.engine.load,
             mailbox=self._mailbox,
@@ -80,10 +94,15 @@ class Pipeline:
             fault=faults.record,
             notify=self._notify,
         )
+        parts.callback(self._worker.close, timeout=JOIN_TIMEOUT)
 
     def activate(self) -> None:
         """Subscribes; frames wait for an engine that still loads."""
-        self._intake.start()
+        try:
+            self._intake.start()
+        except Exception:
+            self._intake.stop()
+            raise
         self._is_active = True
 
     def deactivate(self) -> None:
@@ -97,15 +116,7 @@ class Pipeline:
         """Frees everything; takes `JOIN_TIMEOUT` at most where the engine is at work."""
         if self._is_active:
             self.deactivate()
-        self._worker.close(timeout=JOIN_TIMEOUT)
-        self._deliver()
-        self._intake.close()
-        self._node.destroy_guard_condition(self._done)
-        self._node.destroy_timer(self._late_joiners)
-        self._services.close()
-        self._publishers.close()
-        if self._view is not None:
-            self._view.close()
+        self._parts.close()
 
     def reconfigure(self, config: NodeConfig) -> None:
         """Takes over live parameters."""

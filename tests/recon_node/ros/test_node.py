@@ -105,6 +105,32 @@ def test_missing_weights_fail_configure(start_node, robot, tmp_path):
     assert robot.state() == "active"
 
 
+def test_failed_configure_leaves_nothing_behind(start_node, robot, scene, tmp_path):
+    """Take down what was there already when a later part fails; configure again afterwards."""
+    (tmp_path / "file").touch()
+    node = start_node(mesh_directory=str(tmp_path / "file"), autostart=False)
+    before = len(list(node.services)), len(list(node.timers)), len(list(node.publishers))
+    assert not robot.change("configure")
+    after = len(list(node.services)), len(list(node.timers)), len(list(node.publishers))
+    assert before == after
+    assert "file" in robot.status_where(lambda status: status.last_error, "the error").last_error
+    assert robot.set(mesh_directory=str(tmp_path)).successful
+    assert robot.change("configure") and robot.change("activate")
+    robot.send(**scene(1.0))
+    assert robot.object("object_001").mesh_uri == (tmp_path / "object_001_v0001.glb").as_uri()
+
+
+def test_failed_activate_stays_inactive(start_node, robot):
+    """Say why it could not subscribe, here because of an impossible QoS override."""
+    name = "qos_overrides./camera_pose.subscription.reliability"
+    node = start_node(**{name: "perhaps"})
+    assert robot.state() == "inactive"
+    status = robot.status_where(lambda status: status.last_error, "the error")
+    assert "cannot become active" in status.last_error and "perhaps" in status.last_error
+    assert len(list(node.subscriptions)) == 0
+    assert robot.change("cleanup") and robot.state() == "unconfigured"
+
+
 def test_corrupt_weights_leave_the_hull(start_node, robot, tmp_path, scene):
     """Serve with the hull where the weights cannot be loaded, and report an error."""
     (tmp_path / "compact.safetensors").write_bytes(b"not weights")
