@@ -27,6 +27,7 @@ from recon_node.streams.frame_join import FrameJoin, Joined
 
 WAITING_FRAMES = 5  # that wait for their camera pose at once
 RETRY = 0.02  # [s] between two looks for it
+SILENCE = 3.0  # [s] after which a topic that was heard before counts as missing
 _RELIABLE = QoSProfile(depth=10)
 
 
@@ -63,6 +64,7 @@ class Intake:
 
             self._tf = TfPoses(node, config.input.world_frame)
         self._camera_info: CameraInfo | None = None
+        self._heard: dict[str, float] = {}  # when each stream last came [s]
         self._waiting: deque[tuple[Joined, float]] = deque()
         self._subscriptions = []
         self._timer = None
@@ -98,6 +100,7 @@ class Intake:
         self._drops.count(Drop.DEACTIVATED, len(self._waiting))
         self._waiting.clear()
         self._join.reset()
+        self._heard.clear()
         self.latest = None
 
     def close(self) -> None:
@@ -121,6 +124,13 @@ class Intake:
             missing = "camera_info: none received"
         if not missing and self._waiting:
             missing = self._pose_missing(self._waiting[-1][0])
+        if not missing:
+            silences = {name: time.monotonic() - heard for name, heard in self._heard.items()}
+            missing = "; ".join(
+                f"{name}: none for {silence:.0f} s"
+                for name, silence in silences.items()
+                if silence > SILENCE and name != "depth"  # whose lack the join knows
+            )
         hints = [
             self._why_nothing_comes(subscription)
             for subscription in self._subscriptions
@@ -204,6 +214,7 @@ class Intake:
 
     def _add(self, stream: str, message: Image | CompressedImage) -> None:
         self._look_for_depth()
+        self._heard[stream] = time.monotonic()
         joined = self._join.add(stream, stamp_ns(message.header), message)
         if joined is None:
             return
