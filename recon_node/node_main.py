@@ -2,10 +2,13 @@
 """The process of the node: what `ros2 run recon recon_node` and `recon node` start."""
 
 import logging
+import os
 import sys
+import threading
 from collections.abc import Sequence
 
 import rclpy
+from rclpy._rclpy_pybind11 import RCLError
 from rclpy.exceptions import InvalidParameterException, ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
@@ -14,6 +17,7 @@ from recon_node.engines.errors import ReconstructionError
 from recon_node.kernels.warp_start import start_warp
 from recon_node.node import ReconNode
 from recon_node.warning_log import ROOT_LOGGER
+from recon_node.worker import THREAD
 
 
 class RosHandler(logging.Handler):
@@ -40,15 +44,17 @@ class RosHandler(logging.Handler):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code: 0 after SIGINT or SIGTERM, 2 where a parameter has an impossible value.
+    """Exit code: 0 after SIGINT or SIGTERM, 2 where a parameter or its file cannot be used.
+
+    Where the engine is still at work, this ends the process itself.
 
     Args:
         argv: Arguments of ROS (`--ros-args …`); those of the process by default.
     """
-    rclpy.init(args=sys.argv if argv is None else ["recon", *argv])
     try:
+        rclpy.init(args=sys.argv if argv is None else ["recon", *argv])
         node = ReconNode()
-    except (ReconstructionError, ParameterException, InvalidParameterException) as error:
+    except (RCLError, ReconstructionError, ParameterException, InvalidParameterException) as error:
         print("recon: error:", " ".join(str(error).split()), file=sys.stderr)
         rclpy.try_shutdown()
         return 2
@@ -73,6 +79,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         executor.shutdown()
         node.destroy_node()
         rclpy.try_shutdown()
+    if any(thread.name == THREAD for thread in threading.enumerate()):
+        # It is in native code for seconds. Python would end underneath it, which aborts.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
     return 0
 
 
