@@ -31,8 +31,10 @@ PROFILE_VARIABLE = "FASTRTPS_DEFAULT_PROFILES_FILE"
 PERIOD = 30  # frames made beforehand, sent in a circle
 OBJECTS = 4
 CALL_PERIOD = 0.1  # between two calls of services [s]
-PATIENCE = 120.0  # for the engine, then for the first mesh [s]
-SETTLING = 5.0  # of a static scene, before its figures count [s]
+PATIENCE = 120.0  # for the engine, and until a static scene was seen [s]
+FIRST = 15.0  # for the first mesh, which may never come [s]
+SETTLING = 2.0  # after which a static scene is at rest [s]
+SHORT = "20"  # the runs beside the long one [s]
 POINTS = 100  # of a query
 SHOWN = 13  # samples of memory in the JSON file, evenly spaced
 KILO = 1024
@@ -256,8 +258,9 @@ def phase(seconds: str, rate: str, size: str, moves: str) -> dict:
         if not ready:
             raise SystemExit("the engine was not ready in time")
         with running(__file__, "camera", rate, size, moves) as source:
-            listener.spin(lambda: listener.latency, 15.0)
+            listener.spin(lambda: listener.latency, FIRST)
             if moves == "static":
+                listener.spin(lambda: listener.status.results >= OBJECTS, PATIENCE)
                 listener.spin(lambda: False, SETTLING)
             before = _counts(listener.status)
             listener.forget()
@@ -270,6 +273,10 @@ def phase(seconds: str, rate: str, size: str, moves: str) -> dict:
             source.send_signal(signal.SIGINT)
             sent = json.loads(source.stdout.readline())
             source.wait()
+        asked = time.monotonic()
+        node.send_signal(signal.SIGINT)
+        exit_code = node.wait(PATIENCE)
+        ended = time.monotonic() - asked
     changed = {name: value - before.get(name, 0) for name, value in counts.items()}
     return {
         "camera": sent,
@@ -278,6 +285,7 @@ def phase(seconds: str, rate: str, size: str, moves: str) -> dict:
         "latency_ms": _percentiles(listener.latency),
         "stages_ms": {k: v for k, v in listener.diagnostics.items() if k.endswith("[ms]")},
         "services_ms": {name: _percentiles(v) for name, v in listener.answers.items()},
+        "end": {"exit_code": exit_code, "seconds": ended},
         "triangles_median": float(np.median(listener.triangles)) if listener.triangles else 0.0,
     }
 
@@ -339,8 +347,8 @@ def main() -> None:
         "asked_rate": float(args.rate),
         "size": args.size,
         "moving": in_own_process("phase", args.seconds, *load, "moves", **shared),
-        "static": in_own_process("phase", "15", *load, "static", **shared),
-        "default_transport": in_own_process("phase", "15", *load, "moves"),
+        "static": in_own_process("phase", SHORT, *load, "static", **shared),
+        "default_transport": in_own_process("phase", SHORT, *load, "moves"),
     }
     args.out.write_text(json.dumps(report, indent=1) + "\n")
     _print(report)
