@@ -49,5 +49,5 @@ def test_require_package_gives_the_module():
 
 
 def test_require_package_names_the_extra_that_installs_it():
-    with pytest.raises(MissingPackageError, match=r'pip install "recon\[train\]"'):
+    with pytest.raises(MissingPackageError, match=r"pip install '.\[train\]'"):
         require_package("no_such_package_anywhere", extra="train")

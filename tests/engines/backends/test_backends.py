@@ -203,7 +203,7 @@ def test_a_missing_package_names_its_extra(random_weights):
     assert "'torch' could not be imported" in without_torch
     assert "pip install '.[torch]'" in without_torch
     assert "'onnxruntime' could not be imported" in without_onnxruntime
-    assert 'pip install "recon' in without_onnxruntime
+    assert "pip install '.[gpu]'" in without_onnxruntime
 
 
 def test_onnxruntime_stays_on_the_cores_of_its_process(random_weights):
