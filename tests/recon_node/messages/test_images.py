@@ -191,6 +191,15 @@ def test_labels_are_listed(make, rng, encoding, dtype, big, labels):
             np.testing.assert_array_equal(found.mask(value), pixels == value)
 
 
+@pytest.mark.parametrize("width", [1, 3, 7, 8, 9, 16, 17, 61])
+def test_single_pixels_are_labels(make, width):
+    """Find the only pixel of a value, wherever it lies in rows of whole and of broken words."""
+    for place in range(2 * width):
+        pixels = np.full((2, width), 4, np.uint8)
+        pixels.flat[place] = 9
+        assert label_image(make.image(pixels, "mono8")).values == (4, 9)
+
+
 @pytest.mark.parametrize("encoding", ["32FC1", "64FC1", "rgb8", "bgr8", "8SC1", ""])
 def test_masks_without_whole_numbers_are_refused(make, encoding):
     message = make.image(np.zeros((4, 4, 8), np.uint8), encoding)
