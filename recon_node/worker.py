@@ -2,7 +2,6 @@
 """The one thread that runs the engine: loads it, then takes jobs until it is closed."""
 
 import dataclasses
-import gc
 import logging
 import threading
 import time
@@ -137,10 +136,6 @@ class Worker:
 
     def _run(self) -> None:
         self.engine = self._load_or_hull()
-        # What is loaded by now stays: a full collection would look at it again and again, and stop
-        # every thread for 46 ms each time (measured with the compact engine).
-        gc.collect()
-        gc.freeze()
         self._notify()
         reconstructor = Reconstructor(self.engine, self._change)
         while (job := self._mailbox.take(None)) is not None:
