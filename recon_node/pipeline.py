@@ -90,6 +90,7 @@ class Pipeline:
             store=self._store,
             change=self._change,
             drops=self._drops,
+            expect=self._services.expect_queries,
             prepare=self._prepare,
             fault=faults.record,
             notify=self._notify,

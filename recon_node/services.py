@@ -14,6 +14,7 @@ from recon.srv import Clear, QueryConfidence, Reconstruct, SaveMesh
 
 from recon_node.engines.confidence import query_confidence
 from recon_node.engines.errors import InvalidInputError, OutputError, ReconstructionError
+from recon_node.engines.mesh import Mesh
 from recon_node.engines.transforms import invert, transform_points
 from recon_node.mesh_files import glb_bytes, ply_bytes
 from recon_node.messages.object_meshes import object_mesh
@@ -73,6 +74,15 @@ class Services:
         ]
         # The first query of a mesh builds its search tree: 40 ms that the executor does not have.
         self._queries = ThreadPoolExecutor(1, thread_name_prefix="recon-queries")
+        self._are_queried = False
+
+    def expect_queries(self, mesh: Mesh) -> None:
+        """Builds the search tree of a new mesh, where somebody asks for confidences at all.
+
+        In the worker's thread, before the mesh is stored: no query then waits for it.
+        """
+        if self._are_queried:
+            query_confidence(mesh, np.zeros((1, 3)))
 
     def close(self) -> None:
         """Stops serving."""
@@ -145,6 +155,7 @@ class Services:
     async def _query_confidence(
         self, request: QueryConfidence.Request, response: QueryConfidence.Response
     ) -> QueryConfidence.Response:
+        self._are_queried = True
         try:
             stored = self._store.get(request.object_id)
             points = _object_points(request, stored)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from recon_node.engines import load_engine
 from recon_node.engines.confidence import load_confidence
 from recon_node.engines.errors import ReconstructionError
+from recon_node.engines.mesh import Mesh
 from recon_node.engines.reconstruction import Engine
 from recon_node.reconstructor import Reconstructor
 from recon_node.streams.change import ChangeDetector
@@ -68,6 +69,7 @@ class Worker:
         store: Gets the results.
         change: Remembers what each object looked like.
         drops: Counts jobs without a result.
+        expect: Readies a new mesh for what may be asked of it, in the thread, before it is stored.
         prepare: Makes the messages of new results, in the thread.
         fault: Gets what went wrong, in the thread.
         notify: Called in the thread when `outcomes` has more.
@@ -81,11 +83,13 @@ class Worker:
         store: ObjectStore,
         change: ChangeDetector,
         drops: DropCounter,
+        expect: Callable[[Mesh], None],
         prepare: Callable[[Sequence[StoredObject]], list[object]],
         fault: Callable[[str], None],
         notify: Callable[[], None],
     ):
-        self._load, self._prepare, self._fault, self._notify = load, prepare, fault, notify
+        self._load, self._expect, self._prepare = load, expect, prepare
+        self._fault, self._notify = fault, notify
         self._mailbox, self._store, self._change, self._drops = mailbox, store, change, drops
         self._lock = threading.Lock()  # between accepting a result and cancelling its job
         self._current: Job | None = None
@@ -194,6 +198,7 @@ class Worker:
             return Drop.UNCHANGED
         if result.engine != reconstructor.engine.name:
             self._fault(f"{object_id}: {'; '.join(result.warnings)}")
+        self._expect(result.mesh)
         metrics = {"queue_s": started - job.frame.arrived, **result.metrics}
         with self._lock:
             if object_id in job.cancelled:
