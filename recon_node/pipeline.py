@@ -236,16 +236,7 @@ class Pipeline:
         if not self._node.context.ok():
             return
         for outcome in self._worker.outcomes():
-            known = self._store.ids()
-            messages = [
-                message
-                for message in outcome.messages
-                if self._is_active
-                and not (
-                    isinstance(message, Publication)
-                    and message.stored.result.object_id not in known  # cleared meanwhile
-                )
-            ]
+            messages = [message for message in outcome.messages if self._is_wanted(message)]
             self._publishers.publish(messages)
             for message in messages:
                 if isinstance(message, Publication):
@@ -253,6 +244,20 @@ class Pipeline:
                     self._latency.add(_seconds_by_stage(message.stored, outcome.job.frame))
             if outcome.job.answer is not None:
                 outcome.job.answer(outcome)
+
+    def _is_wanted(self, message: object) -> bool:
+        """Whether a message is still to be published; a mesh that is not is counted."""
+        if not isinstance(message, Publication):
+            return self._is_active
+        object_id = message.stored.result.object_id
+        if object_id not in self._store.ids():
+            self._drops.count(Drop.CLEARED)
+            if self._view is not None:
+                self._view.remove(object_id)  # the worker has shown it after it was cleared
+            return False
+        if not self._is_active:
+            self._drops.count(Drop.DEACTIVATED)
+        return self._is_active
 
     def _serve_late_joiners(self) -> None:
         if self._is_active:
