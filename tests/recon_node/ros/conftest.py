@@ -30,7 +30,7 @@ from visualization_msgs.msg import MarkerArray  # noqa: E402
 from recon_node.node import ReconNode  # noqa: E402
 
 LATCHED = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-PATIENCE = 20.0  # [s] after which something that did not happen is a failure
+PATIENCE = 60.0  # [s] after which something that did not happen is a failure
 WIDTH, HEIGHT, FOCAL = 96, 72, 90.0
 SERVICES = {
     "reconstruct": Reconstruct,

@@ -14,7 +14,7 @@ import pytest
 
 pytestmark = pytest.mark.ros
 
-HANG = 30.0  # [s] after which a process that should end is killed and the test fails
+HANG = 60.0  # [s] after which a process that should end is killed and the test fails
 LABELS = tuple(range(1, 13))  # so many objects that the worker has something to do
 
 
