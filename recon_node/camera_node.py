@@ -22,6 +22,7 @@ from recon_node.engines.option import Option, options_of
 from recon_node.kernels.warp_start import start_warp
 from recon_node.messages.poses import set_pose
 from recon_node.messages.stamps import set_stamp
+from recon_node.process_end import end_process
 from recon_node.synthetic_camera import CameraConfig, CameraFrame, SyntheticCamera
 
 WORLD_FRAME, CAMERA_FRAME = "world", "camera_optical_frame"
@@ -160,7 +161,7 @@ def _transform_broadcaster(node: Node):
 
 
 def main(args: list[str] | None = None) -> int:
-    """Exit code 0 after an interrupt, 1 where a parameter is refused."""
+    """Exit code 1 where a parameter is refused; ends the process with 0 after an interrupt."""
     try:
         rclpy.init(args=args)
         start_warp()
@@ -176,7 +177,7 @@ def main(args: list[str] | None = None) -> int:
         # SIGINT ends the context at once, also while a callback publishes, which then fails.
     finally:
         rclpy.try_shutdown()
-    return 0
+    end_process(0)
 
 
 if __name__ == "__main__":

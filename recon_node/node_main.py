@@ -3,9 +3,7 @@
 
 import gc
 import logging
-import os
 import sys
-import threading
 from collections.abc import Sequence
 
 import rclpy
@@ -17,8 +15,8 @@ from rclpy.node import Node
 from recon_node.engines.errors import ReconstructionError
 from recon_node.kernels.warp_start import start_warp
 from recon_node.node import ReconNode
+from recon_node.process_end import end_process
 from recon_node.warning_log import ROOT_LOGGER
-from recon_node.worker import THREAD
 
 
 class RosHandler(logging.Handler):
@@ -45,9 +43,9 @@ class RosHandler(logging.Handler):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code: 0 after SIGINT or SIGTERM, 2 where a parameter or its file cannot be used.
+    """Exit code 2 where a parameter or its file cannot be used; else runs to a signal.
 
-    Where the engine is still at work, this ends the process itself.
+    After SIGINT or SIGTERM it closes everything and ends the process itself, with 0.
 
     Args:
         argv: Arguments of ROS (`--ros-args …`); those of the process by default.
@@ -83,12 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         executor.shutdown()
         node.destroy_node()
         rclpy.try_shutdown()
-    if any(thread.name == THREAD for thread in threading.enumerate()):
-        # It is in native code for seconds. Python would end underneath it, which aborts.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
-    return 0
+    end_process(0)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ from recon_node.streams.frame import Frame
 from recon_node.streams.mailbox import Mailbox
 from recon_node.streams.object_store import ObjectStore, StoredObject
 
-THREAD = "recon-worker"  # name of the one that runs the engine
 _logger = logging.getLogger(__name__)
 
 
@@ -97,7 +96,7 @@ class Worker:
         self._started: dict[str, float] = {}
         self.engine: Engine | None = None
         self.load_error = ""
-        self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
+        self._thread = threading.Thread(target=self._run, name="recon-worker", daemon=True)
         self._thread.start()
 
     def last_start(self, object_id: str) -> float:
