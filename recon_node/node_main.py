@@ -3,7 +3,9 @@
 
 import gc
 import logging
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 import rclpy
@@ -11,12 +13,15 @@ from rclpy._rclpy_pybind11 import RCLError
 from rclpy.exceptions import InvalidParameterException, ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 
 from recon_node.engines.errors import ReconstructionError
 from recon_node.kernels.warp_start import start_warp
 from recon_node.node import ReconNode
 from recon_node.process_end import end_process
 from recon_node.warning_log import ROOT_LOGGER
+
+ATTENTION = 0.2  # [s] after which a signal is noticed at the latest
 
 
 class RosHandler(logging.Handler):
@@ -50,8 +55,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: Arguments of ROS (`--ros-args …`); those of the process by default.
     """
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
     try:
-        rclpy.init(args=sys.argv if argv is None else ["recon", *argv])
+        # Handlers of rclpy would end the context at once, in the middle of what still publishes.
+        rclpy.init(
+            args=sys.argv if argv is None else ["recon", *argv],
+            signal_handler_options=SignalHandlerOptions.NO,
+        )
         node = ReconNode()
     except (RCLError, ReconstructionError, ParameterException, InvalidParameterException) as error:
         print("recon: error:", " ".join(str(error).split()), file=sys.stderr)
@@ -69,12 +81,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         gc.collect()
         gc.freeze()
         node.start()
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
+        while not stop.is_set():
+            executor.spin_once(timeout_sec=ATTENTION)
+    except ExternalShutdownException:
         pass
-    except Exception:
-        if rclpy.ok():  # else the signal came in the middle of a callback that publishes
-            raise
     finally:
         node.close()
         logger.removeHandler(handler)
