@@ -6,20 +6,17 @@ a process of its own on the first two cores, so that its memory is its own and m
 """
 
 import dataclasses
-import datetime
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
+from run_record import ROOT, run_record
 
-ROOT = Path(__file__).parents[2]
 RUNS = (("compact", "onnxruntime"), ("compact", "torch"), ("hull", "onnxruntime"))
 CORES = 2
 DENSE_VIEWS = 3  # of the example views; two million samples each take seconds
@@ -127,14 +124,9 @@ def in_own_process(*arguments: str, **environment: str) -> dict:
 
 def main() -> None:
     """Measures everything, prints tables and writes the JSON file."""
-    git = ["git", "describe", "--always", "--dirty"]
-    commit = subprocess.run(git, capture_output=True, text=True, cwd=ROOT).stdout.strip()
     report = {
-        "date": datetime.date.today().isoformat(),
-        "commit": commit,
-        "hardware": _processor(),
+        **run_record(),
         "cores": min(CORES, len(os.sched_getaffinity(0))),
-        "python": platform.python_version(),
         "engines": [in_own_process("engine", *run) for run in RUNS],
         "extraction": in_own_process("extraction"),
     }
@@ -167,11 +159,6 @@ def _print(report: dict) -> None:
     console.print(table)
     console.print("extraction", report["extraction"])
     console.print("load with an empty kernel cache", report["cold_start"])
-
-
-def _processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next((li.partition(": ")[2] for li in lines if li.startswith("model name")), "unknown")
 
 
 if __name__ == "__main__":

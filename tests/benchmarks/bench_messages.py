@@ -8,10 +8,8 @@ everything is measured, on the cores that this process may use.
 """
 
 import dataclasses
-import datetime
 import json
 import os
-import platform
 import select
 import subprocess
 import sys
@@ -19,11 +17,10 @@ import time
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
-from pathlib import Path
 
 import numpy as np
+from run_record import ROOT, run_record
 
-ROOT = Path(__file__).parents[2]
 GRIDS = ((25, 40), (50, 100), (100, 200))  # vertices of a torus; twice as many triangles
 LARGEST_REPEATS, PATIENCE = 15, 2.0  # of each figure: runs, or seconds if they are over first
 ALL = 1_000_000  # triangles: never a mesh resource
@@ -212,15 +209,8 @@ def main() -> None:
 
     rclpy.init()
     node = rclpy.create_node("bench")
-    git = ["git", "describe", "--always", "--dirty"]
-    commit = subprocess.run(git, capture_output=True, text=True, cwd=ROOT).stdout.strip()
-    cpu = Path("/proc/cpuinfo").read_text().splitlines()
     report = {
-        "date": datetime.date.today().isoformat(),
-        "commit": commit,
-        "hardware": next(li.partition(": ")[2] for li in cpu if li.startswith("model name")),
-        "cores": len(os.sched_getaffinity(0)),
-        "python": platform.python_version(),
+        **run_record(),
         "middleware": rclpy.get_rmw_implementation_identifier(),
         "messages": [row for kind in TYPES for row in measure(node, kind)],
     }

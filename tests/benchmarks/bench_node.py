@@ -12,10 +12,8 @@ they share cores.
 
 import argparse
 import contextlib
-import datetime
 import json
 import os
-import platform
 import signal
 import subprocess
 import sys
@@ -24,8 +22,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from run_record import ROOT, run_record
 
-ROOT = Path(__file__).parents[2]
 PROFILE = ROOT / "config" / "fastdds_large_messages.xml"
 PROFILE_VARIABLE = "FASTRTPS_DEFAULT_PROFILES_FILE"
 PERIOD = 30  # frames made beforehand, sent in a circle
@@ -236,7 +234,7 @@ class Listener:
 @contextlib.contextmanager
 def running(*command: str) -> Iterator[subprocess.Popen]:
     """A process of this Python while the context lasts; it ends by SIGINT."""
-    process = subprocess.Popen([sys.executable, "-P", *command], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True)
     try:
         yield process
     finally:
@@ -252,7 +250,7 @@ def running(*command: str) -> Iterator[subprocess.Popen]:
 def phase(seconds: str, rate: str, size: str, moves: str) -> dict:
     """Figures of the node under one kind of load."""
     listener = Listener()
-    node_command = ["-m", "recon_node.node_main", "--ros-args", "-p", "engine:=compact"]
+    node_command = ["-P", "-m", "recon_node.node_main", "--ros-args", "-p", "engine:=compact"]
     with running(*node_command) as node:
         ready = listener.spin(lambda: listener.status and listener.status.engine_ready, PATIENCE)
         if not ready:
@@ -329,19 +327,12 @@ def main() -> None:
         "--out", type=Path, default=ROOT / "docs" / "benchmarks" / "node.json", help="%(default)s"
     )
     args = parser.parse_args()
-    git = ["git", "describe", "--always", "--dirty"]
-    commit = subprocess.run(git, capture_output=True, text=True, cwd=ROOT).stdout.strip()
-    cpu = Path("/proc/cpuinfo").read_text().splitlines()
     os.environ.setdefault("ROS_DOMAIN_ID", str(60 + os.getpid() % 40))
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     shared = {PROFILE_VARIABLE: str(PROFILE)}
     load = (args.rate, args.size)
     report = {
-        "date": datetime.date.today().isoformat(),
-        "commit": commit,
-        "hardware": next(li.partition(": ")[2] for li in cpu if li.startswith("model name")),
-        "cores": len(os.sched_getaffinity(0)),
-        "python": platform.python_version(),
+        **run_record(),
         "note": args.note,
         "seconds": float(args.seconds),
         "asked_rate": float(args.rate),
