@@ -32,6 +32,10 @@ CONFINED = {
     "torch": (
         "engines/lrm/model.py",
         "engines/lrm/stored_model.py",
+        "engines/lrm/triposr/model.py",
+        "engines/lrm/triposr/random_weights.py",
+        "engines/lrm/triposr/transformer.py",
+        "engines/lrm/triposr/vit.py",
         "engines/backends/torch_backend.py",
         "engines/backends/export.py",
         "training/",
