@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recon_node.engines.backends.backend import BACKENDS
+from recon_node.engines.backends.options import BackendOptions
 from recon_node.engines.errors import UnknownNameError
 from recon_node.engines.option import check_options, option
 from recon_node.engines.reconstruction import Engine
@@ -29,13 +30,19 @@ class EngineConfig:
     def __post_init__(self) -> None:
         check_options(self)
 
-    def load(self) -> Engine:
+    def load(self, options: BackendOptions) -> Engine:
         """The engine, loaded; see `load_engine`."""
-        return load_engine(self.engine, backend=self.backend, weights=self.weights or None)
+        return load_engine(
+            self.engine, backend=self.backend, weights=self.weights or None, options=options
+        )
 
 
 def load_engine(
-    name: str, *, backend: str = "onnxruntime", weights: str | Path | None = None
+    name: str,
+    *,
+    backend: str = "onnxruntime",
+    weights: str | Path | None = None,
+    options: BackendOptions | None = None,
 ) -> Engine:
     """The engine of that name, its weights loaded.
 
@@ -43,9 +50,11 @@ def load_engine(
         name: "compact" or "hull".
         backend: "onnxruntime" or "torch"; the hull engine needs none.
         weights: Folder of weights; those shipped by default.
+        options: How the backend runs: precision, provider, plans.
 
     Raises:
         UnknownNameError: There is no such engine or backend.
+        InvalidInputError: An option asks for what the backend or this machine does not have.
         MissingPackageError: The backend's package is not installed.
         WeightsError: The weights are missing or corrupt.
     """
@@ -55,4 +64,6 @@ def load_engine(
     engine = getattr(importlib.import_module(module), cls)
     if not has_weights:
         return engine()
-    return engine(backend=backend, weights=None if weights is None else Path(weights))
+    return engine(
+        backend=backend, weights=None if weights is None else Path(weights), options=options
+    )

@@ -5,12 +5,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recon_node.engines.backends.options import BackendOptions
+from recon_node.engines.option import options_of
+
 if TYPE_CHECKING:
     from recon_node.engines.reconstruction import Engine
 
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:
-    """Adds --engine, --backend and --weights."""
+    """Adds --engine, --backend, --weights, and one for each field of `BackendOptions`."""
     parser.add_argument(
         "-e", "--engine", default="compact", help="compact or hull (default: %(default)s)"
     )
@@ -26,16 +29,26 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of weights other than those of the package",
     )
+    for name, told in options_of(BackendOptions).items():
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            default=getattr(BackendOptions, name),
+            metavar=None if told.choices else name.rpartition("_")[2].upper(),
+            choices=told.choices or None,
+            help=told.description[0].lower() + told.description[1:].rstrip("."),
+        )
 
 
 def engine_of(args: argparse.Namespace) -> "Engine":
     """The engine that the options name, loaded.
 
     Raises:
-        ReconstructionError: The name is unknown, or the weights are missing or corrupt.
+        ReconstructionError: The name is unknown, an option asks for what is not there, or the
+            weights are missing or corrupt.
     """
     from recon_node.engines import load_engine
     from recon_node.kernels.warp_start import start_warp
 
     start_warp()
-    return load_engine(args.engine, backend=args.backend, weights=args.weights)
+    options = BackendOptions(**{name: getattr(args, name) for name in options_of(BackendOptions)})
+    return load_engine(args.engine, backend=args.backend, weights=args.weights, options=options)

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from recon_node.engines.backends.options import BackendOptions
 from recon_node.engines.loading import EngineConfig
 from recon_node.engines.option import Option, check_options, option, options_of
 from recon_node.messages.markers import MarkerColors
@@ -130,6 +131,7 @@ class NodeConfig:
     """The configurations of all parts. Field names of all of them are parameters of the node."""
 
     engine: EngineConfig = field(default_factory=EngineConfig)
+    backend: BackendOptions = field(default_factory=BackendOptions)
     input: InputConfig = field(default_factory=InputConfig)
     join: JoinConfig = field(default_factory=JoinConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)

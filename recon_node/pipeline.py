@@ -85,7 +85,7 @@ class Pipeline:
         timer = node.create_timer(LATE_JOINERS, self._serve_late_joiners)
         parts.callback(node.destroy_timer, timer)
         self._worker = Worker(
-            config.engine.load,
+            lambda: config.engine.load(config.backend),
             mailbox=self._mailbox,
             store=self._store,
             change=self._change,

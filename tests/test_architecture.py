@@ -32,6 +32,7 @@ CONFINED = {
     "torch": (
         "engines/lrm/model.py",
         "engines/lrm/stored_model.py",
+        "engines/lrm/triposr/checkpoint.py",
         "engines/lrm/triposr/model.py",
         "engines/lrm/triposr/random_weights.py",
         "engines/lrm/triposr/transformer.py",
@@ -44,10 +45,12 @@ CONFINED = {
     "onnxruntime": ("engines/backends/",),
     "safetensors": (
         "engines/lrm/stored_model.py",
+        "engines/lrm/triposr/checkpoint.py",
         "engines/backends/torch_backend.py",
         "engines/backends/export.py",
         "training/",
     ),
+    "huggingface_hub": ("engines/lrm/triposr/source.py",),
     "scipy": ("training/", "evaluation/"),
     "matplotlib": ("training/", "evaluation/"),
     "warp": ("kernels/", "tests/"),
@@ -205,6 +208,7 @@ def test_public_api_is_unchanged():
         "name": ("positional or keyword", inspect.Parameter.empty),
         "backend": ("keyword-only", "onnxruntime"),
         "weights": ("keyword-only", None),
+        "options": ("keyword-only", None),
     }
 
 

@@ -2,14 +2,15 @@
 """What runs a network: named arrays in, named arrays out."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from recon_node.engines.backends.network import Network
+from recon_node.engines.backends.options import BackendOptions
 from recon_node.engines.errors import UnknownNameError
-from recon_node.engines.lrm.networks import Network
 
 BACKENDS = {  # name -> (module, class)
     "onnxruntime": ("recon_node.engines.backends.onnxruntime_backend", "OnnxRuntimeBackend"),
@@ -28,29 +29,38 @@ class Backend(Protocol):
     name: str
     concurrency: int
 
-    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The network's outputs by port name.
+    def run(
+        self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """The network's outputs by port name, f32.
 
         Args:
             inputs: One array for each input port, f32.
+            outputs: Those wanted; all of them by default.
         """
         ...
 
 
-def load_backend(name: str, network: Network, weights: Path) -> Backend:
+def load_backend(
+    name: str, network: Network, weights: Path, options: BackendOptions | None = None
+) -> Backend:
     """The backend of that name with the network loaded.
 
     Args:
         name: One of `BACKENDS`.
         network: Which of the model's networks.
         weights: Folder of the weights and graphs.
+        options: How it runs; the defaults where there are none.
 
     Raises:
         UnknownNameError: There is no such backend.
+        InvalidInputError: An option asks for what the backend or this machine does not have.
         MissingPackageError: Its package is not installed.
         WeightsError: The weights are missing or corrupt.
     """
     if name not in BACKENDS:
         raise UnknownNameError("backend", name, BACKENDS)
     module, cls = BACKENDS[name]
-    return getattr(importlib.import_module(module), cls)(network, weights)
+    return getattr(importlib.import_module(module), cls)(
+        network, weights, options or BackendOptions()
+    )

@@ -18,10 +18,11 @@ import torch
 from onnx import TensorProto, helper
 from torch import Tensor, nn
 
+from recon_node.engines.backends.network import Network
 from recon_node.engines.backends.onnxruntime_backend import DIGEST_KEY
 from recon_node.engines.errors import OutputError
 from recon_node.engines.lrm.model import CROP_CHANNELS, CompactLRM
-from recon_node.engines.lrm.networks import DECODER, ENCODER, WEIGHTS_FILE, Network
+from recon_node.engines.lrm.networks import DECODER, ENCODER, WEIGHTS_FILE
 from recon_node.engines.lrm.weights_file import TENSORS_DIGEST_KEY, read_layout
 
 OPSET = 18
@@ -86,9 +87,7 @@ def _example_arguments(model: CompactLRM) -> dict[Network, tuple[Tensor, ...]]:
     }
 
 
-def _traced(
-    module: nn.Module, network: Network, arguments: tuple[Tensor, ...]
-) -> onnx.ModelProto:
+def _traced(module: nn.Module, network: Network, arguments: tuple[Tensor, ...]) -> onnx.ModelProto:
     """The module as an ONNX graph; every size is static but the number of points."""
     point_count = torch.export.Dim("point_count", min=2, max=_MOST_POINTS)
     dynamic = tuple({1: point_count} if port == "points" else None for port in network.inputs)

@@ -2,13 +2,14 @@
 """ONNX Runtime on the CPU: the default backend."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from recon_node.engines.backends.network import Network
+from recon_node.engines.backends.options import BackendOptions
 from recon_node.engines.errors import WeightsError, require_package
-from recon_node.engines.lrm.networks import Network
 from recon_node.engines.lrm.weights_file import checked_weights
 
 onnxruntime = require_package("onnxruntime", extra="gpu")
@@ -23,6 +24,7 @@ class OnnxRuntimeBackend:
     Args:
         network: Which network.
         weights: Folder of the graphs and the weights.
+        options: Precision and provider.
 
     Raises:
         WeightsError: A file is missing, corrupt, or graph and weights do not belong together.
@@ -30,8 +32,8 @@ class OnnxRuntimeBackend:
 
     name = "onnxruntime"
 
-    def __init__(self, network: Network, weights: Path):
-        digest = checked_weights(weights)
+    def __init__(self, network: Network, weights: Path, options: BackendOptions):
+        digest = checked_weights(weights / network.weights_file)
         graph = weights / network.graph_file
         if not graph.is_file():
             raise WeightsError(
@@ -46,10 +48,10 @@ class OnnxRuntimeBackend:
             )
         cores = len(os.sched_getaffinity(0))
         self.concurrency = cores if network.pointwise else 1
-        options = _options(threads=1 if network.pointwise else cores)
+        threads = 1 if network.pointwise else cores
         try:
             self._session = onnxruntime.InferenceSession(
-                str(graph), options, providers=["CPUExecutionProvider"]
+                str(graph), _session_options(threads=threads), providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # ONNX Runtime has a class of its own for every status code
             raise WeightsError(
@@ -63,15 +65,20 @@ class OnnxRuntimeBackend:
                 "make it again with `recon export`"
             )
         self._outputs = network.outputs
+        self._run_options = onnxruntime.RunOptions()
+        self._run_options.only_execute_path_to_fetches = True
 
-    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def run(
+        self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str] | None = None
+    ) -> dict[str, np.ndarray]:
         """The network's outputs by port name; see `Backend.run`."""
+        wanted = outputs or self._outputs
         return dict(
-            zip(self._outputs, self._session.run(self._outputs, dict(inputs)), strict=True)
+            zip(wanted, self._session.run(wanted, dict(inputs), self._run_options), strict=True)
         )
 
 
-def _options(*, threads: int) -> "onnxruntime.SessionOptions":
+def _session_options(*, threads: int) -> "onnxruntime.SessionOptions":
     """Options that leave the other processes of a robot their share of the machine.
 
     By default ONNX Runtime starts a thread on every core, also on those that this process may not

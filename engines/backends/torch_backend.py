@@ -2,48 +2,102 @@
 """Plain torch: the reference that the other backends are compared with."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from recon_node.engines.errors import require_package
-from recon_node.engines.lrm.networks import Network
+from recon_node.engines.backends.network import Network
+from recon_node.engines.backends.options import BackendOptions
+from recon_node.engines.errors import InvalidInputError, require_package
 
 torch = require_package("torch", extra="torch")
 require_package("safetensors.torch", extra="torch")
-stored_model = importlib.import_module("recon_node.engines.lrm.stored_model").stored_model
+
+_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_WITH_WEIGHTS_IN_HALF = (torch.nn.Linear, torch.nn.Conv2d, torch.nn.ConvTranspose2d)
 
 
 class TorchBackend:
-    """Runs one network of the compact model as written in `engines/lrm/model.py`.
+    """Runs one network as its module is written.
+
+    In half precision the weights of linear layers and convolutions are stored in it, and autocast
+    computes with them; norms stay in float32. A pointwise network always computes in float32: its
+    inputs are coordinates or sums, and a surface lies where its output crosses a number.
 
     Args:
         network: Which network.
         weights: Folder of the weights.
-        device: Torch device.
+        options: Precision and provider.
 
     Raises:
+        InvalidInputError: The provider is not one of torch, or torch sees no GPU.
         WeightsError: The weights are missing, corrupt, or those of another model.
     """
 
     name = "torch"
     concurrency = 1  # torch has threads of its own
 
-    def __init__(self, network: Network, weights: Path, *, device: str = "cpu"):
-        self._device = torch.device(device)
-        self._module = getattr(stored_model(weights, device=device), network.name)
+    def __init__(self, network: Network, weights: Path, options: BackendOptions):
+        self._device = torch.device(_device(options.provider))
+        self._type = _TYPES[_precision(network, options.precision, self._device)]
+        module, function = network.torch_loader
+        load = getattr(importlib.import_module(module), function)
+        self._module = getattr(load(weights, device=str(self._device)), network.name)
+        if self._type is not torch.float32:
+            for part in self._module.modules():
+                if isinstance(part, _WITH_WEIGHTS_IN_HALF):
+                    part.to(self._type)
         self._network = network
 
-    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def run(
+        self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str] | None = None
+    ) -> dict[str, np.ndarray]:
         """The network's outputs by port name; see `Backend.run`."""
         tensors = [
             torch.from_numpy(np.ascontiguousarray(inputs[port])).to(self._device)
             for port in self._network.inputs
         ]
-        with torch.inference_mode():
-            outputs = self._module(*tensors)
+        is_half = self._type is not torch.float32
+        with (
+            torch.inference_mode(),
+            torch.autocast(self._device.type, dtype=self._type, enabled=is_half),
+        ):
+            answer = self._module(*tensors)
+        if isinstance(answer, torch.Tensor):
+            answer = (answer,)
+        by_port = dict(zip(self._network.outputs, answer, strict=True))
         return {
-            port: tensor.cpu().numpy()
-            for port, tensor in zip(self._network.outputs, outputs, strict=True)
+            port: by_port[port].float().cpu().numpy() for port in outputs or self._network.outputs
         }
+
+
+def _device(provider: str) -> str:
+    """The torch device of a provider.
+
+    Raises:
+        InvalidInputError: Torch has no such provider, or sees no GPU.
+    """
+    has_gpu = torch.cuda.is_available()
+    if provider == "tensorrt":
+        raise InvalidInputError(
+            "the provider 'tensorrt' is one of ONNX Runtime's, and torch has none of that name; "
+            "use --provider cuda, or --backend tensorrt"
+        )
+    if provider == "cuda" and not has_gpu:
+        raise InvalidInputError(
+            f"the provider 'cuda' was asked for, and torch {torch.__version__} sees no GPU; use "
+            "--provider cpu, or a build of torch for CUDA on a machine with an NVIDIA GPU"
+        )
+    return "cuda" if has_gpu and provider != "cpu" else "cpu"
+
+
+def _precision(network: Network, precision: str, device: "torch.device") -> str:
+    """The precision a network computes with; see `TorchBackend`."""
+    if network.pointwise:
+        return "fp32"
+    if precision != "auto":
+        return precision
+    if device.type == "cpu":
+        return "fp32"
+    return "bf16" if torch.cuda.is_bf16_supported() else "fp16"

@@ -9,6 +9,7 @@ import numpy as np
 
 from recon_node.engines.annotation import SigmaModel, annotate
 from recon_node.engines.backends.backend import load_backend
+from recon_node.engines.backends.options import BackendOptions
 from recon_node.engines.camera import View
 from recon_node.engines.crop import crop_view
 from recon_node.engines.errors import EmptySurfaceError
@@ -31,6 +32,7 @@ class CompactEngine:
     Args:
         backend: One of `recon_node.engines.backends.backend.BACKENDS`.
         weights: Folder of weights and graphs; those shipped by default.
+        options: How the backend runs.
 
     Raises:
         WeightsError: The weights are missing or corrupt.
@@ -38,11 +40,17 @@ class CompactEngine:
 
     name = "compact"
 
-    def __init__(self, *, backend: str = "onnxruntime", weights: Path | None = None):
+    def __init__(
+        self,
+        *,
+        backend: str = "onnxruntime",
+        weights: Path | None = None,
+        options: BackendOptions | None = None,
+    ):
         load_kernels("lattice_bounds", "marching_cubes", "ray_cast")
         weights = weights or WEIGHTS_DIRECTORY
-        self._encoder = load_backend(backend, ENCODER, weights)
-        self._decoder = load_backend(backend, DECODER, weights)
+        self._encoder = load_backend(backend, ENCODER, weights, options)
+        self._decoder = load_backend(backend, DECODER, weights, options)
 
     def reconstruct(self, views: Sequence[View], *, object_id: str = "object") -> Reconstruction:
         """A complete watertight mesh of the object in the first view.

@@ -23,8 +23,8 @@ def stored_model(weights: Path, *, device: str = "cpu") -> CompactLRM:
     Raises:
         WeightsError: The weights are missing, corrupt, or those of another model.
     """
-    checked_weights(weights)
     path = weights / WEIGHTS_FILE
+    checked_weights(path)
     with torch.device("meta"):
         model = CompactLRM()
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The compact model's weights on disk: a safetensors file, checked before anyone trusts it."""
+"""A model's weights on disk: a safetensors file, checked before anyone trusts it."""
 
 import hashlib
 import json
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recon_node.engines.errors import WeightsError
-from recon_node.engines.lrm.networks import WEIGHTS_FILE
 
 TENSORS_DIGEST_KEY = "tensors_sha256"
 """Under which the file's notes hold the SHA-256 of everything after its header."""
 
 _LENGTH_BYTES = 8
+_BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -36,36 +36,42 @@ class Layout:
         return max((last for _, last in self.spans.values()), default=self.start)
 
 
-def checked_weights(directory: Path) -> str:
-    """SHA-256 of the weights in the folder, after they were found whole.
+def checked_weights(path: Path) -> str:
+    """SHA-256 of a file of weights, after it was found whole.
 
     Raises:
         WeightsError: The file is missing, truncated, changed or not safetensors.
     """
-    path = directory / WEIGHTS_FILE
     if not path.is_file():
         raise WeightsError(
-            f"{path} is missing, so the compact engine has no weights; reinstall recon, pass "
-            "--weights with their folder, or use --engine hull"
+            f"{path} is missing, so the engine has no weights; pass --weights with the folder "
+            "that holds it (recon brings that of the compact engine), or use --engine hull"
         )
-    content = path.read_bytes()
-    layout = read_layout(content, path)
-    if len(content) != layout.end:
-        raise WeightsError(
-            f"{path} has {len(content)} bytes where its header promises {layout.end}: it is "
-            "truncated or corrupt; fetch it again"
-        )
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        header = file.read(_LENGTH_BYTES)
+        header += file.read(min(size, int.from_bytes(header, "little")))
+        layout = read_layout(header, path)
+        if size != layout.end:
+            raise WeightsError(
+                f"{path} has {size} bytes where its header promises {layout.end}: it is "
+                "truncated or corrupt; fetch it again"
+            )
+        tensors, whole = hashlib.sha256(), hashlib.sha256(header)
+        while block := file.read(_BLOCK_BYTES):
+            whole.update(block)
+            tensors.update(block)
     promised = layout.notes.get(TENSORS_DIGEST_KEY)
-    if promised and promised != hashlib.sha256(memoryview(content)[layout.start :]).hexdigest():
+    if promised and promised != tensors.hexdigest():
         raise WeightsError(
             f"{path} is corrupt: its tensors are not those that its header was written for; "
             "fetch it again"
         )
-    return hashlib.sha256(content).hexdigest()
+    return whole.hexdigest()
 
 
 def read_layout(content: bytes, path: Path) -> Layout:
-    """Where the tensors lie in the file's content.
+    """Where the tensors lie in a file, from its content or no more than its header.
 
     Raises:
         WeightsError: The content is not safetensors.

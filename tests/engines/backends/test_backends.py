@@ -149,7 +149,7 @@ def test_onnxruntime_refuses_a_truncated_graph(length, weights):
 
 def test_onnxruntime_refuses_a_signed_file_that_is_no_graph(weights, capfd):
     path = weights / "decoder.onnx"
-    path.write_bytes(b"no graph, but for " + checked_weights(weights).encode())
+    path.write_bytes(b"no graph, but for " + checked_weights(weights / WEIGHTS_FILE).encode())
     with pytest.raises(WeightsError, match="cannot load .*decoder.onnx .*`recon export`"):
         load_backend("onnxruntime", DECODER, weights)
     # ONNX Runtime would write a line of its own, past every handler.

@@ -11,7 +11,7 @@ from recon_node.engines.lrm.weights_file import TENSORS_DIGEST_KEY, checked_weig
 def test_the_weights_are_shipped_small_and_with_a_digest():
     path = WEIGHTS_DIRECTORY / WEIGHTS_FILE
     assert path.stat().st_size <= 20e6
-    checked_weights(WEIGHTS_DIRECTORY)
+    checked_weights(path)
     notes = read_layout(path.read_bytes(), path).notes
     assert TENSORS_DIGEST_KEY in notes
     assert int(notes["step"]) > 0 and int(notes["samples"]) > 0

@@ -26,7 +26,7 @@ def header_of(path: Path) -> dict:
 
 
 def test_whole_weights_have_a_digest(weights):
-    assert checked_weights(weights.parent) == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert checked_weights(weights) == hashlib.sha256(weights.read_bytes()).hexdigest()
 
 
 def test_the_layout_names_every_tensor_and_leaves_no_byte_over(weights):
@@ -51,12 +51,12 @@ def test_a_file_without_a_digest_of_its_tensors_is_taken(weights):
     del header["__metadata__"][TENSORS_DIGEST_KEY]
     short = json.dumps(header).encode()
     weights.write_bytes(len(short).to_bytes(8, "little") + short + content[start:])
-    checked_weights(weights.parent)
+    checked_weights(weights)
 
 
 def test_missing_weights_name_the_ways_out(tmp_path):
-    with pytest.raises(WeightsError, match="is missing.*reinstall.*--weights.*--engine hull"):
-        checked_weights(tmp_path)
+    with pytest.raises(WeightsError, match="is missing.*--weights with the folder.*--engine hull"):
+        checked_weights(tmp_path / WEIGHTS_FILE)
 
 
 @pytest.mark.parametrize("share", [0.999, 0.5, 0.002])
@@ -64,13 +64,13 @@ def test_truncated_weights_are_refused(share, weights):
     content = weights.read_bytes()
     weights.write_bytes(content[: int(share * len(content))])
     with pytest.raises(WeightsError, match="truncated or corrupt; fetch it again"):
-        checked_weights(weights.parent)
+        checked_weights(weights)
 
 
 def test_weights_with_something_behind_are_refused(weights):
     weights.write_bytes(weights.read_bytes() + b"!")
     with pytest.raises(WeightsError, match="bytes where its header promises"):
-        checked_weights(weights.parent)
+        checked_weights(weights)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_weights_with_something_behind_are_refused(weights):
 def test_other_files_are_refused(content, tmp_path):
     (tmp_path / WEIGHTS_FILE).write_bytes(content)
     with pytest.raises(WeightsError, match="not a safetensors file .*; fetch it again"):
-        checked_weights(tmp_path)
+        checked_weights(tmp_path / WEIGHTS_FILE)
 
 
 def test_a_flipped_bit_of_a_tensor_is_seen(weights, rng):
@@ -104,5 +104,5 @@ def test_a_flipped_bit_of_a_tensor_is_seen(weights, rng):
                 file.flush()
                 if is_broken:
                     with pytest.raises(WeightsError, match="is corrupt: its tensors.*fetch it"):
-                        checked_weights(weights.parent)
-    checked_weights(weights.parent)
+                        checked_weights(weights)
+    checked_weights(weights)
