@@ -46,7 +46,7 @@ _STRANGERS = {  # a key that only this other model has -> what to say of it
 }
 
 
-def load_triposr(weights: Path, *, device: str = "cpu") -> TripoSR:
+def stored_model(weights: Path, *, device: str = "cpu") -> TripoSR:
     """The network with the weights of a file, folder or repository, in float32, ready to run.
 
     Args:
