@@ -76,8 +76,12 @@ def query_confidence(mesh: Mesh, points: np.ndarray, *, device: str = "cpu") -> 
 def _caster_of(mesh: Mesh, device: str) -> RayCaster:
     """The search tree of a mesh, built once while the mesh is in use."""
     with _lock:
-        casters = _casters.setdefault(mesh, {})
-        if device not in casters:
-            start_warp()
-            casters[device] = RayCaster(mesh.vertices, mesh.faces, device=device)
-        return casters[device]
+        caster = _casters.setdefault(mesh, {}).get(device)
+    if caster is not None:
+        return caster
+    start_warp()
+    # Not under the lock: queries of other meshes would wait for it. Two that build the same tree
+    # at once waste one of them.
+    built = RayCaster(mesh.vertices, mesh.faces, device=device)
+    with _lock:
+        return _casters[mesh].setdefault(device, built)

@@ -5,7 +5,9 @@ import gc
 import os
 import subprocess
 import sys
+import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -123,6 +125,36 @@ def test_a_mesh_is_kept_no_longer_than_by_its_users():
     del mesh
     gc.collect()
     assert watched() is None
+
+
+def ripples(side: int) -> Mesh:
+    """An open sheet of 2 * (side - 1)**2 triangles."""
+    x, y = (k.ravel() for k in np.mgrid[:side, :side].astype(np.float32) / side)
+    a = np.arange(side * side, dtype=np.int32).reshape(side, side)[:-1, :-1].ravel()
+    faces = [[a, a + side, a + 1], [a + 1, a + side, a + side + 1]]
+    return Mesh(np.stack([x, y, 0.1 * np.sin(9 * x)], axis=1), np.concatenate(faces, axis=1).T)
+
+
+def test_a_tree_that_is_built_holds_up_no_other_mesh():
+    """Hundreds are answered meanwhile; some twenty at most before it holds them up, if it does."""
+    small, large, points = ripples(20), ripples(300), np.zeros((1, 3))
+    query_confidence(small, points)
+    building = threading.Thread(target=query_confidence, args=(large, points))
+    building.start()
+    answered = 0
+    while building.is_alive():
+        query_confidence(small, points)
+        answered += 1
+    building.join()
+    assert answered > 100
+
+
+def test_threads_that_ask_a_new_mesh_at_once_get_the_same(rng):
+    mesh, points = sphere(subdivisions=4), rng.uniform(-0.2, 0.2, (50, 3))
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: query_confidence(mesh, points).distance, range(8)))
+    for answer in answers:
+        np.testing.assert_array_equal(answer, answers[0])
 
 
 LOAD_AND_QUERY = """
