@@ -38,10 +38,11 @@ CONFINED = {
         "engines/lrm/triposr/transformer.py",
         "engines/lrm/triposr/vit.py",
         "engines/backends/torch_backend.py",
-        "engines/backends/export.py",
+        "engines/backends/export",
         "training/",
     ),
-    "onnx": ("engines/backends/export.py",),
+    "onnx": ("engines/backends/export",),
+    "onnx_ir": ("engines/backends/export",),
     "onnxruntime": ("engines/backends/",),
     "safetensors": (
         "engines/lrm/stored_model.py",

@@ -6,27 +6,20 @@ safetensors file (ONNX external data) and are cast to float32 when a session is 
 """
 
 import hashlib
-import logging
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
-import onnx
 import safetensors.torch
 import torch
-from onnx import TensorProto, helper
-from torch import Tensor, nn
+from torch import Tensor
 
+from recon_node.engines.backends.export_graph import write_graph, write_whole
 from recon_node.engines.backends.network import Network
-from recon_node.engines.backends.onnxruntime_backend import DIGEST_KEY
-from recon_node.engines.errors import OutputError
 from recon_node.engines.lrm.model import CROP_CHANNELS, CompactLRM
 from recon_node.engines.lrm.networks import DECODER, ENCODER, WEIGHTS_FILE
 from recon_node.engines.lrm.weights_file import TENSORS_DIGEST_KEY, read_layout
 
-OPSET = 18
-_MOST_POINTS = 1 << 24
+MOST_POINTS = 1 << 24
 
 
 def export_compact(model: CompactLRM, directory: Path, *, notes: Mapping[str, str]) -> None:
@@ -44,27 +37,17 @@ def export_compact(model: CompactLRM, directory: Path, *, notes: Mapping[str, st
     rounded = CompactLRM().eval()
     rounded.load_state_dict({name: value.float() for name, value in state.items()})
     weights = directory / WEIGHTS_FILE
-    _write(weights, _serialized(state, notes, weights))
+    write_whole(weights, _serialized(state, notes, weights))
+    points = {"points": {1: torch.export.Dim("point_count", min=2, max=MOST_POINTS)}}
     for network, arguments in _example_arguments(rounded).items():
-        graph = _traced(getattr(rounded, network.name), network, arguments)
-        _point_into_weights(graph, f"{network.name}.", weights)
-        _write(directory / network.graph_file, graph.SerializeToString())
-        onnx.checker.check_model(str(directory / network.graph_file), full_check=True)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Writes the file whole or not at all."""
-    unfinished = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    except OSError as error:
-        if unfinished.is_file():
-            unfinished.unlink()
-        raise OutputError(
-            f"cannot write {path}: {error.strerror}; free the place, or choose another folder"
-        ) from error
+        write_graph(
+            getattr(rounded, network.name),
+            network,
+            arguments,
+            directory,
+            dynamic=points,
+            prefix=f"{network.name}.",
+        )
 
 
 def _serialized(state: Mapping[str, Tensor], notes: Mapping[str, str], path: Path) -> bytes:
@@ -85,68 +68,3 @@ def _example_arguments(model: CompactLRM) -> dict[Network, tuple[Tensor, ...]]:
         ENCODER: (crop, tan_half_fov),
         DECODER: (front.clone(), sides.clone(), crop, tan_half_fov, points),
     }
-
-
-def _traced(module: nn.Module, network: Network, arguments: tuple[Tensor, ...]) -> onnx.ModelProto:
-    """The module as an ONNX graph; every size is static but the number of points."""
-    point_count = torch.export.Dim("point_count", min=2, max=_MOST_POINTS)
-    dynamic = tuple({1: point_count} if port == "points" else None for port in network.inputs)
-    with _without_remarks():
-        program = torch.onnx.export(
-            module,
-            arguments,
-            input_names=list(network.inputs),
-            output_names=list(network.outputs),
-            dynamic_shapes=dynamic,
-            opset_version=OPSET,
-            dynamo=True,
-            optimize=False,  # it would fold the weights into new constants
-            verbose=False,
-        )
-    return program.model_proto
-
-
-@contextmanager
-def _without_remarks() -> Iterator[None]:
-    """Keeps back what torch's exporter says of itself: its deprecations, absent torchvision."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            yield
-    finally:
-        logger.setLevel(level)
-
-
-def _point_into_weights(graph: onnx.ModelProto, prefix: str, weights: Path) -> None:
-    """Replace the graph's weights by casts of the file's, and sign it with the file's digest."""
-    content = weights.read_bytes()
-    spans = read_layout(content, weights).spans
-    casts = []
-    for initializer in graph.graph.initializer:
-        span = spans.get(prefix + initializer.name)
-        if span is None:
-            continue
-        name = initializer.name
-        stored = TensorProto(
-            name=f"{name}.stored",
-            data_type=TensorProto.FLOAT16,
-            dims=initializer.dims,
-            data_location=TensorProto.EXTERNAL,
-        )
-        for key, value in (
-            ("location", weights.name),
-            ("offset", span[0]),
-            ("length", span[1] - span[0]),
-        ):
-            stored.external_data.add(key=key, value=str(value))
-        initializer.CopyFrom(stored)
-        casts.append(helper.make_node("Cast", [stored.name], [name], to=TensorProto.FLOAT))
-    nodes = [*casts, *graph.graph.node]
-    for node in nodes:
-        del node.metadata_props[:]  # torch's stack traces, ten times the graph
-    del graph.graph.node[:]
-    graph.graph.node.extend(nodes)
-    graph.metadata_props.add(key=DIGEST_KEY, value=hashlib.sha256(content).hexdigest())

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from recon_node.engines.errors import WeightsError
 
@@ -22,11 +23,13 @@ class Layout:
 
     Attributes:
         spans: First byte and last byte + 1 of each tensor.
+        types: The type each is stored in, in the words of safetensors: F32, F16, BF16.
         start: First byte after the header.
         notes: The header's metadata.
     """
 
     spans: Mapping[str, tuple[int, int]]
+    types: Mapping[str, str]
     start: int
     notes: Mapping[str, str]
 
@@ -49,8 +52,7 @@ def checked_weights(path: Path) -> str:
         )
     size = path.stat().st_size
     with path.open("rb") as file:
-        header = file.read(_LENGTH_BYTES)
-        header += file.read(min(size, int.from_bytes(header, "little")))
+        header = _read_header(file, size)
         layout = read_layout(header, path)
         if size != layout.end:
             raise WeightsError(
@@ -70,6 +72,21 @@ def checked_weights(path: Path) -> str:
     return whole.hexdigest()
 
 
+def read_header(path: Path) -> Layout:
+    """Where the tensors lie in a file, of which no more than the header is read.
+
+    Raises:
+        WeightsError: The file is not safetensors.
+    """
+    with path.open("rb") as file:
+        return read_layout(_read_header(file, path.stat().st_size), path)
+
+
+def _read_header(file: BinaryIO, size: int) -> bytes:
+    length = file.read(_LENGTH_BYTES)
+    return length + file.read(min(size, int.from_bytes(length, "little")))
+
+
 def read_layout(content: bytes, path: Path) -> Layout:
     """Where the tensors lie in a file, from its content or no more than its header.
 
@@ -84,8 +101,7 @@ def read_layout(content: bytes, path: Path) -> Layout:
             name: (start + entry["data_offsets"][0], start + entry["data_offsets"][1])
             for name, entry in header.items()
         }
+        types = {name: str(entry["dtype"]) for name, entry in header.items()}
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise WeightsError(
-            f"{path} is not a safetensors file ({error}); fetch it again"
-        ) from error
-    return Layout(spans, start, notes)
+        raise WeightsError(f"{path} is not a safetensors file ({error}); fetch it again") from error
+    return Layout(spans, types, start, notes)
