@@ -4,7 +4,7 @@
 from recon_node.engines.backends.network import Network
 
 WEIGHTS_FILE = "triposr.safetensors"
-_TORCH_LOADER = ("recon_node.engines.lrm.triposr.checkpoint", "load_triposr")
+_TORCH_LOADER = ("recon_node.engines.lrm.triposr.checkpoint", "stored_model")
 
 ENCODER = Network("encoder", ("image",), ("planes",), WEIGHTS_FILE, _TORCH_LOADER)
 DECODER = Network(
