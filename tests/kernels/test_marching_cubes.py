@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from recon_node.kernels.cube_cases import CORNERS, EDGES, triangle_table
-from recon_node.kernels.marching_cubes import marching_cubes
+from recon_node.kernels.marching_cubes import marching_cubes, polygonise
 
 
 def directed_edges(faces: np.ndarray) -> np.ndarray:
@@ -185,3 +185,38 @@ def test_missing_cells_are_refused():
 def test_wrong_shapes_are_refused(shape):
     with pytest.raises(ValueError, match="three axes"):
         marching_cubes(np.ones(shape, np.float32))
+
+
+def test_an_open_surface_ends_at_the_border_and_is_the_closed_one_within():
+    values = np.pad(sample_sphere(12, 1.3), ((0, 0), (0, 3), (0, 0)), mode="edge")
+    vertices, faces = marching_cubes(values, closed=False)
+    edges = directed_edges(faces.astype(np.int64))
+    keys = edges[:, 0] * len(vertices) + edges[:, 1]
+    unpaired = edges[~np.isin(keys, edges[:, 1] * len(vertices) + edges[:, 0])]
+    last = np.array(values.shape) - 1
+    on_border = ((vertices == 0) | (vertices == last)).any(axis=1)
+    assert len(unpaired) > 50 and on_border[unpaired].all()
+    assert np.array_equal(np.unique(faces), np.arange(len(vertices)))
+    # Beyond the border the surface goes on, and closes there.
+    grown = np.pad(values, 1, mode="edge")
+    whole, _ = marching_cubes(grown, origin=(-1.0, -1.0, -1.0))
+    within = whole[((whole >= 0) & (whole <= last)).all(axis=1)]
+    np.testing.assert_allclose(
+        vertices[np.lexsort(vertices.T)], within[np.lexsort(within.T)], atol=1e-6
+    )
+
+
+def test_cells_whose_samples_lie_in_any_order_give_the_same_surface():
+    values = sample_sphere(9, 0.7)
+    rng = np.random.default_rng(1)
+    place = rng.permutation(values.size).astype(np.int32)
+    scattered = np.empty(values.size, np.float32)
+    scattered[place] = values.ravel()
+    indices = np.argwhere(np.ones((8, 8, 8))).astype(np.int32)
+    ends = indices[:, None] + np.array(CORNERS, np.int32)
+    corners = place[np.ravel_multi_index(np.moveaxis(ends, -1, 0), values.shape)]
+    lattice = {"origin": (0.0, 0.0, 0.0), "spacing": 1.0}
+    vertices, faces = polygonise(scattered, corners, indices, shape=values.shape, **lattice)
+    expected = marching_cubes(values, **lattice)
+    np.testing.assert_array_equal(vertices, expected[0])
+    np.testing.assert_array_equal(faces, expected[1])
