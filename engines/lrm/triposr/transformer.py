@@ -136,7 +136,7 @@ class Backbone(nn.Module):
             context: Image tokens, (B, M, image width).
         """
         first, *others = self.transformer_blocks
-        x = first.read_image(prefix.expand(len(context), -1, -1), context)
+        x = first.read_image(prefix.expand(context.shape[0], -1, -1), context)
         for block in others:
             x = block.read_image(block.mix_planes(x), context)
         x = self.proj_out(x.to(self.proj_out.weight.dtype))

@@ -74,7 +74,7 @@ class Embeddings(nn.Module):
     def forward(self, image: Tensor, positions: Tensor) -> Tensor:
         projection = self.patch_embeddings["projection"]
         patches = projection(image.to(projection.weight.dtype)).flatten(2).transpose(1, 2)
-        first = self.cls_token.float().expand(len(image), -1, -1)
+        first = self.cls_token.float().expand(image.shape[0], -1, -1)
         return torch.cat([first, patches.float()], dim=1) + positions
 
 
