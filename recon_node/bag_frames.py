@@ -15,8 +15,7 @@ from recon_node.bag_files import BagReadError
 from recon_node.bag_topics import TF, TF_STATIC, BagTopics
 from recon_node.bag_transforms import TransformBuffer
 from recon_node.engines.errors import InvalidInputError, ReconstructionError
-from recon_node.messages.cameras import camera_of
-from recon_node.messages.images import check_color_encoding, label_image
+from recon_node.messages.images import check_color_encoding
 from recon_node.messages.poses import transform_of
 from recon_node.messages.stamps import stamp_ns
 from recon_node.streams.camera_poses import PoseBuffer
@@ -177,7 +176,7 @@ class BagFrames:
                 place = self._camera_place(joined, final=is_late)
                 if place is None and not is_late:
                     return
-                frame = None if place is None else self._frame(joined, *place)
+                frame = None if place is None else Frame.of(joined, self._camera_info, *place)
             except ReconstructionError as error:
                 self._fault(Drop.BAD_INPUT, str(error))
                 self._waiting.popleft()
@@ -203,19 +202,6 @@ class BagFrames:
         if self._topics.camera_pose is not None:
             return self._poses.lookup(joined.stamp_ns, final=final)
         return frame_id, np.eye(4)
-
-    def _frame(self, joined: Joined, output_frame: str, T_world_camera: np.ndarray) -> Frame:
-        messages = joined.messages
-        return Frame(
-            stamp_ns=joined.stamp_ns,
-            frame_id=messages["image"].header.frame_id,
-            image=messages["image"],
-            labels=label_image(messages["mask"]),
-            depth=messages.get("depth"),
-            camera=camera_of(self._camera_info, T_world_camera),
-            output_frame=output_frame,
-            arrived=joined.arrived,
-        )
 
     def _give_up(self, joined: Joined) -> None:
         frame_id = joined.messages["image"].header.frame_id

@@ -15,8 +15,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from recon_node.engines.errors import InvalidInputError, ReconstructionError
 from recon_node.faults import FaultLog
-from recon_node.messages.cameras import camera_of
-from recon_node.messages.images import check_color_encoding, label_image
+from recon_node.messages.images import check_color_encoding
 from recon_node.messages.poses import transform_of
 from recon_node.messages.stamps import stamp_ns
 from recon_node.node_config import NodeConfig
@@ -152,7 +151,6 @@ class Intake:
             InvalidInputError: A message cannot be used, or there is no camera pose.
         """
         check_color_encoding(image)
-        labels = label_image(mask)
         stamp = stamp_ns(image.header)
         if pose.header.frame_id:
             placed = (pose.header.frame_id, transform_of(pose.pose))
@@ -163,16 +161,8 @@ class Intake:
                 f"there is no camera pose at the image's stamp: "
                 f"{self._why_no_pose(image.header.frame_id, stamp)}; give camera_pose"
             )
-        return Frame(
-            stamp_ns=stamp,
-            frame_id=image.header.frame_id,
-            image=image,
-            labels=labels,
-            depth=depth if depth.width else None,
-            camera=camera_of(info, placed[1]),
-            output_frame=placed[0],
-            arrived=time.monotonic(),
-        )
+        messages = {"image": image, "mask": mask} | ({"depth": depth} if depth.width else {})
+        return Frame.of(Joined(stamp, messages, time.monotonic()), info, *placed)
 
     def _subscribe(self, kind: type, topic: str, callback: Callable, qos: QoSProfile) -> None:
         self._subscriptions.append(
@@ -259,19 +249,9 @@ class Intake:
             self._drops.count(Drop.NO_CAMERA_POSE)
             self._faults.record(self._pose_missing(joined))
 
-    def _hand_on(self, joined: Joined, output_frame: str, T_world_camera: np.ndarray) -> None:
-        messages = joined.messages
+    def _hand_on(self, joined: Joined, output_frame: str, T_output_camera: np.ndarray) -> None:
         try:
-            frame = Frame(
-                stamp_ns=joined.stamp_ns,
-                frame_id=messages["image"].header.frame_id,
-                image=messages["image"],
-                labels=label_image(messages["mask"]),
-                depth=messages.get("depth"),
-                camera=camera_of(self._camera_info, T_world_camera),
-                output_frame=output_frame,
-                arrived=joined.arrived,
-            )
+            frame = Frame.of(joined, self._camera_info, output_frame, T_output_camera)
         except ReconstructionError as error:
             self._refuse(error)
             return

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a camera saw at one moment, as the engines want it."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,8 +10,10 @@ import numpy as np
 
 from recon_node.engines.camera import Camera, View
 from recon_node.engines.errors import EmptyMaskError
+from recon_node.messages.cameras import camera_of
 from recon_node.messages.depths import depth_image
-from recon_node.messages.images import LabelImage, color_image, compressed_image
+from recon_node.messages.images import LabelImage, color_image, compressed_image, label_image
+from recon_node.streams.frame_join import Joined
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +39,37 @@ class Frame:
     camera: Camera
     output_frame: str
     arrived: float
+
+    @classmethod
+    def of(
+        cls,
+        joined: Joined,
+        camera_info: object,
+        output_frame: str,
+        T_output_camera: np.ndarray,
+    ) -> Frame:
+        """The frame of joined messages, its mask and its camera checked.
+
+        Args:
+            joined: Image, mask and perhaps depth of a moment.
+            camera_info: sensor_msgs CameraInfo of the image.
+            output_frame: The world of the camera's pose.
+            T_output_camera: The pose (4, 4) rigid [m].
+
+        Raises:
+            InvalidInputError: The mask is no label image, or the camera is not calibrated.
+        """
+        messages = joined.messages
+        return cls(
+            stamp_ns=joined.stamp_ns,
+            frame_id=messages["image"].header.frame_id,
+            image=messages["image"],
+            labels=label_image(messages["mask"]),
+            depth=messages.get("depth"),
+            camera=camera_of(camera_info, T_output_camera),
+            output_frame=output_frame,
+            arrived=joined.arrived,
+        )
 
     @cached_property
     def color(self) -> np.ndarray:
