@@ -17,7 +17,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from recon_node.engines.errors import InvalidInputError, WeightsError
+from recon_node.engines.errors import InvalidInputError, OutputError, WeightsError
 from recon_node.engines.lrm.triposr.checkpoint_file import Format, inspect_checkpoint
 from recon_node.engines.lrm.triposr.config import TripoSRConfig
 from recon_node.engines.lrm.triposr.model import TripoSR
@@ -57,23 +57,55 @@ def stored_model(weights: Path, *, device: str = "cpu") -> TripoSR:
         WeightsError: The weights are missing, corrupt, or those of another model.
     """
     path = weights_file(weights)
-    state = read_state(path)
-    with torch.device("meta"):
-        model = TripoSR(_config_of(state))
-    _require_fit(state, model.state_dict(), path)
+    state = _tensors(path)
+    model = _network_of(state, path)
     state = {name: tensor.to(device, torch.float32) for name, tensor in state.items()}
     model.load_state_dict(state, assign=True)
     return model.requires_grad_(False).eval()
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint by their official keys, of the type they are stored in.
+    """Every tensor of a checkpoint by its official key, of the type it is stored in.
 
     Those of safetensors and of torch since 1.6 are mapped into memory, not read.
 
     Raises:
-        WeightsError: The file is corrupt, or holds more than tensors and numbers.
+        WeightsError: The file is corrupt, holds more than tensors and numbers, or another model.
     """
+    state = _tensors(path)
+    _network_of(state, path)
+    return state
+
+
+def write_state(state: Mapping[str, Tensor], path: Path, notes: Mapping[str, str]) -> None:
+    """Writes a safetensors file, whole or not at all.
+
+    Args:
+        state: Tensors by key.
+        path: The file; what was there before stays until this one is whole.
+        notes: For its header.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    unfinished = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tensors = {name: tensor.contiguous() for name, tensor in state.items()}
+        safetensors.torch.save_file(tensors, unfinished, dict(notes))
+        unfinished.replace(path)
+    except BaseException as error:
+        unfinished.unlink(missing_ok=True)
+        if not isinstance(error, OSError | safetensors.SafetensorError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(
+            f"cannot write {path}: {reason}; free the place, or choose another one"
+        ) from error
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint by their official keys, whatever they are."""
     kind = inspect_checkpoint(path).format
     if kind is Format.SAFETENSORS:
         stored = _read_safetensors(path)
@@ -160,8 +192,11 @@ def _count(state: Mapping[str, Tensor], pattern: str) -> int:
     return 1 + max((int(match[1]) for match in found if match), default=-1)
 
 
-def _require_fit(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path) -> None:
-    """Fails with the lists of what does not fit."""
+def _network_of(state: Mapping[str, Tensor], path: Path) -> TripoSR:
+    """The network that the tensors fit, without memory of its own; fails with what does not fit."""
+    with torch.device("meta"):
+        model = TripoSR(_config_of(state))
+    expected = model.state_dict()
     missing = [name for name in expected if name not in state]
     unexpected = [name for name in state if name not in expected]
     misshapen = [
@@ -170,7 +205,7 @@ def _require_fit(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], pa
         if name in state and state[name].shape != tensor.shape
     ]
     if not (missing or unexpected or misshapen):
-        return
+        return model
     faults = ", ".join(
         _listed(names, kind)
         for names, kind in (

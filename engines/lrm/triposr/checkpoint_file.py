@@ -2,7 +2,6 @@
 """What a checkpoint's file says of itself, read without torch and without unpickling anything."""
 
 import hashlib
-import json
 import mmap
 import zipfile
 from collections.abc import Mapping
@@ -11,12 +10,11 @@ from enum import Enum
 from pathlib import Path
 
 from recon_node.engines.errors import WeightsError
-from recon_node.engines.lrm.weights_file import read_layout
+from recon_node.engines.lrm.weights_file import read_header
 
 _LEGACY_MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")  # torch before 1.6
 _ZIP_MAGIC = b"PK\x03\x04"
 _LENGTH_BYTES = 8
-_LONGEST_HEADER = 100_000_000  # that safetensors itself allows
 _LEGACY_PICKLE = 1 << 22  # the keys of a legacy file lie before its tensors
 _STORAGES = {b"FloatStorage": "float32", b"HalfStorage": "float16", b"BFloat16Storage": "bfloat16"}
 _SAFETENSORS_TYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
@@ -111,23 +109,17 @@ def _inspect_pickle(path: Path, kind: Format, content: bytes) -> CheckpointFile:
 
 
 def _inspect_safetensors(path: Path) -> CheckpointFile:
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
-        file.seek(0)
-        content = file.read(_LENGTH_BYTES + min(length, _LONGEST_HEADER))
-    layout = read_layout(content, path)
-    size = path.stat().st_size
+    layout, size = read_header(path), path.stat().st_size
     if size != layout.end:
         raise WeightsError(
             f"{path} has {size} bytes where its header promises {layout.end}: it is truncated or "
             "corrupt; fetch it again"
         )
-    header = json.loads(content[_LENGTH_BYTES:])
-    types = sorted({entry["dtype"] for name, entry in header.items() if name in layout.spans})
+    types = sorted(set(layout.types.values()))
     return CheckpointFile(
         path,
         Format.SAFETENSORS,
         dtype=" and ".join(_SAFETENSORS_TYPES.get(name, name) for name in types),
-        is_wrapped=any(name.startswith("module.") for name in layout.spans),
+        is_wrapped=all(name.startswith("module.") for name in layout.spans),
         notes=layout.notes,
     )
