@@ -9,7 +9,6 @@ import numpy as np
 import rclpy
 from geometry_msgs.msg import PoseStamped, TransformStamped
 from PIL import Image as Picture
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
@@ -18,10 +17,11 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from recon_node.engines.camera import Camera
 from recon_node.engines.errors import ReconstructionError
-from recon_node.engines.option import Option, options_of
+from recon_node.engines.option import options_of
 from recon_node.kernels.warp_start import start_warp
 from recon_node.messages.poses import set_pose
 from recon_node.messages.stamps import set_stamp
+from recon_node.parameters import descriptor_of
 from recon_node.process_end import end_process
 from recon_node.synthetic_camera import CameraConfig, CameraFrame, SyntheticCamera
 
@@ -47,7 +47,8 @@ class CameraNode(Node):
         defaults = CameraConfig()
         for name, told in options_of(CameraConfig).items():
             default = getattr(defaults, name)
-            values[name] = self.declare_parameter(name, default, _descriptor(told, default)).value
+            descriptor = descriptor_of(told, default, read_only=True)
+            values[name] = self.declare_parameter(name, default, descriptor).value
         self._camera = SyntheticCamera(CameraConfig(**values))
         self._image = self.create_publisher(Image, "image", _QUEUE)
         self._jpeg = None
@@ -139,16 +140,6 @@ def camera_info(camera: Camera, stamp_ns: int) -> CameraInfo:
     message.r = np.eye(3).ravel()
     message.p = np.column_stack([camera.K, np.zeros(3)]).ravel()
     return message
-
-
-def _descriptor(told: Option, default: bool | int | float) -> ParameterDescriptor:
-    descriptor = ParameterDescriptor(description=told.description, read_only=True)
-    if type(default) is float:
-        ends = {"from_value": float(told.low), "to_value": float(told.high)}
-        descriptor.floating_point_range = [FloatingPointRange(**ends)]
-    elif type(default) is int:
-        descriptor.integer_range = [IntegerRange(from_value=told.low, to_value=told.high, step=1)]
-    return descriptor
 
 
 def _transform_broadcaster(node: Node):

@@ -40,7 +40,7 @@ class Parameters:
         self._options = NodeConfig().options()
         given = {
             name: node.declare_parameter(
-                name, default, _descriptor(self._options[name], default)
+                name, default, descriptor_of(self._options[name], default)
             ).value
             for name, default in NodeConfig().values().items()
         }
@@ -67,8 +67,17 @@ class Parameters:
         return SetParametersResult(successful=True)
 
 
-def _descriptor(told: Option, default: object) -> ParameterDescriptor:
-    descriptor = ParameterDescriptor(description=told.description)
+def descriptor_of(
+    told: Option, default: bool | int | float | str, *, read_only: bool = False
+) -> ParameterDescriptor:
+    """What ROS is told about an option: description, range or choices.
+
+    Args:
+        told: The option.
+        default: Its default, which has its type.
+        read_only: Whether it cannot change once the node runs.
+    """
+    descriptor = ParameterDescriptor(description=told.description, read_only=read_only)
     if told.choices:
         descriptor.additional_constraints = f"one of: {', '.join(told.choices)}"
     elif type(default) is float:

@@ -147,6 +147,7 @@ def test_parameters_are_described(listener):
     described = {item.name: item for item in future.result().descriptors}
     assert set(described) == set(names)
     assert all(item.description.endswith(".") for item in described.values())
+    assert all(item.read_only for item in described.values())
     assert described["rate"].floating_point_range[0].to_value == 60.0
     assert described["width"].integer_range[0].from_value == 16
 
