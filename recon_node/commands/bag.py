@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recon_node.engine_options import add_engine_options, engine_of
+from recon_node.output_option import add_output_option
 from recon_node.terminal import print_table, terminal_progress
 
 if TYPE_CHECKING:
@@ -52,14 +53,7 @@ def add_parser(subparsers, parents: list[argparse.ArgumentParser]) -> argparse.A
     _add_topic_options(parser)
     _add_work_options(parser)
     add_engine_options(parser)
-    parser.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        default=Path("out"),
-        metavar="DIR",
-        help="where the files go (default: %(default)s)",
-    )
+    add_output_option(parser)
     parser.add_argument(
         "--storage", choices=("sqlite3", "mcap"), help="of the bag written (default: as BAG)"
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recon_node.engine_options import add_engine_options, engine_of
+from recon_node.output_option import add_output_option
 from recon_node.terminal import print_table, terminal_progress
 
 if TYPE_CHECKING:
@@ -47,14 +48,7 @@ def add_parser(subparsers, parents: list[argparse.ArgumentParser]) -> argparse.A
     parser.add_argument("image", metavar="IMAGE", type=Path, help="picture, or a folder of them")
     _add_input_options(parser)
     add_engine_options(parser)
-    parser.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        default=Path("out"),
-        metavar="DIR",
-        help="where the files go (default: %(default)s)",
-    )
+    add_output_option(parser)
     parser.add_argument("--no-preview", action="store_true", help="do not draw preview.png")
     return parser
 
