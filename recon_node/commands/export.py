@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`recon export`: a training checkpoint to weights and graphs that the engines load."""
+"""`recon export`: a checkpoint to weights and graphs that every backend loads."""
 
 import argparse
+import zipfile
 from pathlib import Path
 
 _EXAMPLES = """\
@@ -9,7 +10,11 @@ examples:
   recon export run/checkpoint.pt -o weights
   recon reconstruct cup.png --mask cup_mask.png --weights weights -o out
 
-files: compact.safetensors (float16), encoder.onnx and decoder.onnx, which point into it
+  recon export model.ckpt -o triposr         of TripoSR or Real3D: file, folder, repository
+  recon reconstruct cup.png --mask cup_mask.png --engine triposr --weights triposr -o out
+
+files: compact.safetensors (float16) or triposr.safetensors (float32), and what points into it:
+encoder.onnx and decoder.onnx
 """
 
 
@@ -19,11 +24,17 @@ def add_parser(subparsers, parents: list[argparse.ArgumentParser]) -> argparse.A
         "export",
         parents=parents,
         help="checkpoint to weights and ONNX graphs (extra: torch)",
-        description="Exports the averaged weights of a training checkpoint.",
+        description="Exports the averaged weights of a training run, or the weights of a TripoSR "
+        "or Real3D checkpoint.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", type=Path, help="of `recon train lrm`")
+    parser.add_argument(
+        "checkpoint",
+        metavar="CHECKPOINT",
+        type=Path,
+        help="of `recon train lrm`, or of TripoSR or Real3D: file, folder, Hugging Face repository",
+    )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="DIR", help="where the files go"
     )
@@ -38,9 +49,23 @@ def run(args: argparse.Namespace) -> int:
     for package in ("torch", "onnx", "onnxscript", "safetensors.torch"):
         require_package(package, extra="torch")
     require_writable(args.output)
-    from recon_node.engines.backends.export import export_compact
-    from recon_node.training.checkpoint import averaged_model
+    if _is_training_run(args.checkpoint):
+        from recon_node.engines.backends.export import export_compact
+        from recon_node.training.checkpoint import averaged_model
 
-    model, notes = averaged_model(args.checkpoint)
-    export_compact(model, args.output, notes=notes)
+        model, notes = averaged_model(args.checkpoint)
+        export_compact(model, args.output, notes=notes)
+    else:
+        from recon_node.engines.backends.export_triposr import export_triposr
+
+        export_triposr(args.checkpoint, args.output)
     return 0
+
+
+def _is_training_run(path: Path) -> bool:
+    """Whether `recon train lrm` wrote the file: it keeps the average of the weights."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        pickles = [name for name in archive.namelist() if name.endswith("data.pkl")]
+        return any(b"averaged" in archive.read(name) for name in pickles)

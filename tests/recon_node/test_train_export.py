@@ -87,9 +87,9 @@ def test_exporting_what_is_no_checkpoint_is_refused(recon, tmp_path):
     checkpoint = tmp_path / "checkpoint.pt"
     run = recon("export", checkpoint, "-o", tmp_path / "weights")
     assert run.code == 2
-    assert "does not exist; make it with `recon train lrm`" in run.errors[0]
+    assert f"there is nothing at {checkpoint}; name a file" in run.errors[0]
     checkpoint.write_bytes(b"weights?")
     run = recon("export", checkpoint, "-o", tmp_path / "weights")
     assert run.code == 2
-    assert "is not a checkpoint or is corrupt" in run.errors[0]
+    assert "is neither a safetensors file nor one that torch saved" in run.errors[0]
     assert not (tmp_path / "weights").exists()
