@@ -3,6 +3,7 @@
 
 import importlib.util
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 # Before the first import of NumPy: threads make small work slower and sums depend on their number.
@@ -45,6 +46,19 @@ def rng() -> np.random.Generator:
 def device(request: pytest.FixtureRequest) -> str:
     """The name of each device a kernel has to run on, in the spelling of Warp and torch."""
     return request.param
+
+
+@pytest.fixture
+def node() -> Iterator[object]:
+    """A node of rclpy in a context of its own."""
+    import rclpy
+
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node("test", context=context)
+    yield node
+    node.destroy_node()
+    rclpy.shutdown(context=context)
 
 
 @pytest.fixture(scope="session")

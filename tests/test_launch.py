@@ -53,17 +53,6 @@ needs_launch = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def node():
-    """A node that asks the launched ones."""
-    context = rclpy.Context()
-    rclpy.init(context=context)
-    node = rclpy.create_node("launch_test", context=context)
-    yield node
-    node.destroy_node()
-    rclpy.shutdown(context=context)
-
-
 def _spin_until(node, condition):
     executor = rclpy.executors.SingleThreadedExecutor(context=node.context)
     executor.add_node(node)

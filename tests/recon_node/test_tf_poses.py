@@ -19,17 +19,6 @@ SECOND = 1_000_000_000
 DEADLINE = 10.0  # for a transform to arrive [s]
 
 
-@pytest.fixture
-def node():
-    """A node in a context of its own."""
-    context = rclpy.Context()
-    rclpy.init(context=context)
-    node = rclpy.create_node("tf_poses_test", context=context)
-    yield node
-    node.destroy_node()
-    rclpy.shutdown(context=context)
-
-
 @pytest.mark.skipif(HAS_TF, reason="tf2_ros is installed")
 def test_missing_tf_is_an_error_with_both_ways_out(node):
     """Name the package to install and the topic that does without."""
