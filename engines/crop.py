@@ -116,12 +116,13 @@ class Crop:
         return map_pixels(H_crop_source, *as_points("pixels", pixels, 2).T).T
 
 
-def crop_view(view: View, *, size: int = CROP_SIZE) -> Crop:
+def crop_view(view: View, *, size: int = CROP_SIZE, fill: float = FILL) -> Crop:
     """The crop of a view around its mask.
 
     Args:
         view: picture, mask and camera, with or without depth.
         size: side of the crop S [px].
+        fill: longer side of the mask's box / side of the crop.
 
     Returns:
         The crop; everything unusual that was met is in its warnings.
@@ -134,7 +135,7 @@ def crop_view(view: View, *, size: int = CROP_SIZE) -> Crop:
     left, top, right, bottom = runs.box
     truncated = min(left, top) == 0 or right == view.camera.width or bottom == view.camera.height
     R_camera_crop, half_extent = aim(view.camera, runs)
-    tan_half_fov = min(half_extent / FILL, LARGEST_TAN_HALF_FOV)
+    tan_half_fov = min(half_extent / fill, LARGEST_TAN_HALF_FOV)
     if half_extent > tan_half_fov:
         truncated = True
         warnings.append(

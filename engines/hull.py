@@ -44,6 +44,7 @@ class HullEngine:
     """
 
     name = "hull"
+    weights_note = ""
 
     def __init__(self) -> None:
         load_kernels("ray_cast")
@@ -73,7 +74,7 @@ class HullEngine:
             crop,
             mesh,
             object_id=object_id,
-            engine=self.name,
+            engine=self,
             stage=Stage.HULL,
             seconds=dict(
                 zip(("crop_s", "surface_s", "colour_s"), np.diff(clock).tolist(), strict=True)

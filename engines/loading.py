@@ -2,6 +2,7 @@
 """From an engine's name to the engine."""
 
 import importlib
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ ENGINES = {  # name -> (module, class, whether it has weights and a backend)
     "compact": ("recon_node.engines.lrm.engine", "CompactEngine", True),
     "hull": ("recon_node.engines.hull", "HullEngine", False),
 }
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,8 @@ def load_engine(
     engine = getattr(importlib.import_module(module), cls)
     if not has_weights:
         return engine()
-    return engine(
+    loaded = engine(
         backend=backend, weights=None if weights is None else Path(weights), options=options
     )
+    _logger.info("the engine %s runs %s", name, loaded.weights_note)
+    return loaded

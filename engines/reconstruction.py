@@ -58,6 +58,7 @@ class Reconstruction:
         scale_sigma: one standard deviation of the scale, relative; inf where it is not known.
         engine: name of the engine that made it.
         view_count: number of views it was made from.
+        weights_note: whose weights the engine ran, in one line; empty where it has none.
         metrics: figures about the run: seconds by stage ("crop_s", …, "total_s"), flags as 0 or 1.
         warnings: sentences for the user; empty where nothing was unusual.
     """
@@ -72,6 +73,7 @@ class Reconstruction:
     scale_sigma: float
     engine: str
     view_count: int
+    weights_note: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
@@ -107,9 +109,15 @@ class Reconstruction:
 
 
 class Engine(Protocol):
-    """Views in, a Reconstruction out."""
+    """Views in, a Reconstruction out.
+
+    Attributes:
+        name: One of `recon_node.engines.loading.ENGINES`.
+        weights_note: Whose weights it runs, in one line: source, licence, file; or empty.
+    """
 
     name: str
+    weights_note: str
 
     def reconstruct(self, views: Sequence[View], *, object_id: str = "object") -> Reconstruction:
         """A reconstruction of the one object that all views show.

@@ -9,7 +9,7 @@ from recon_node.engines.camera import View
 from recon_node.engines.crop import Crop
 from recon_node.engines.errors import InvalidInputError
 from recon_node.engines.mesh import Mesh
-from recon_node.engines.reconstruction import Reconstruction, ScaleSource, Stage
+from recon_node.engines.reconstruction import Engine, Reconstruction, ScaleSource, Stage
 
 SCALE_SIGMA_DEPTH = 0.02  # relative; half a percent to two of depth is usual for a stereo camera
 
@@ -36,7 +36,7 @@ def answer(
     mesh: Mesh,
     *,
     object_id: str,
-    engine: str,
+    engine: Engine,
     stage: Stage,
     seconds: Mapping[str, float],
     warnings: tuple[str, ...],
@@ -47,7 +47,7 @@ def answer(
         crop: What the engine looked at.
         mesh: What it made of it, in the object's frame, whose axes are the cube's.
         object_id: Name of the object.
-        engine: Name of the engine.
+        engine: What made it.
         stage: Rung of the quality ladder.
         seconds: Time that each step took, by names of metrics; their sum is added to them.
         warnings: For the user, beside those of the crop.
@@ -61,8 +61,9 @@ def answer(
         T_world_object=crop.S_world_canonical.rigid(),
         scale_source=crop.scale_source,
         scale_sigma=np.inf if crop.scale_source is ScaleSource.NONE else SCALE_SIGMA_DEPTH,
-        engine=engine,
+        engine=engine.name,
         view_count=1,
+        weights_note=engine.weights_note,
         metrics={
             **seconds,
             "total_s": sum(seconds.values()),

@@ -27,6 +27,7 @@ class Snapshot:
         engine: What serves.
         engine_error: Why the engine asked for does not serve, or empty.
         backend: What runs the network.
+        weights_note: Whose weights it runs, under which licence.
         waiting_for: Which input is missing.
         objects: How many are kept.
         queue: How many jobs wait.
@@ -41,6 +42,7 @@ class Snapshot:
     engine: str = ""
     engine_error: str = ""
     backend: str = ""
+    weights_note: str = ""
     waiting_for: str = ""
     objects: int = 0
     queue: int = 0
@@ -103,6 +105,7 @@ class Diagnostics:
             "state": snapshot.state,
             "engine": snapshot.engine,
             "backend": snapshot.backend,
+            "weights": snapshot.weights_note,
             "objects": snapshot.objects,
             "queue": snapshot.queue,
             "images": snapshot.images,

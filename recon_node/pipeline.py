@@ -138,6 +138,7 @@ class Pipeline:
             engine=name,
             engine_error=self._worker.load_error,
             backend="" if name == "hull" else asked.backend,
+            weights_note="" if engine is None else engine.weights_note,
             waiting_for=self._intake.waiting_for(),
             objects=len(self._store.ids()),
             queue=len(self._mailbox),

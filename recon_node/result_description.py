@@ -36,6 +36,7 @@ def describe_result(result: Reconstruction, *, inputs: Mapping[str, object]) -> 
             "version": result.version,
             "parent_version": result.parent_version,
             "engine": result.engine,
+            "weights": result.weights_note or None,
             "stage": result.stage.name,
             "view_count": result.view_count,
             "scale_source": result.scale_source.name,

@@ -15,7 +15,8 @@ from recon_node.engines.crop import crop_view
 from recon_node.engines.errors import EmptySurfaceError
 from recon_node.engines.isosurface import extract_isosurface
 from recon_node.engines.lrm.field import CompactField, network_input
-from recon_node.engines.lrm.networks import DECODER, ENCODER, WEIGHTS_DIRECTORY
+from recon_node.engines.lrm.networks import DECODER, ENCODER, WEIGHTS_DIRECTORY, WEIGHTS_FILE
+from recon_node.engines.lrm.weights_file import checked_weights
 from recon_node.engines.mesh import Mesh
 from recon_node.engines.reconstruction import Reconstruction, Stage
 from recon_node.engines.single_view import answer, first_view
@@ -49,6 +50,7 @@ class CompactEngine:
     ):
         load_kernels("lattice_bounds", "marching_cubes", "ray_cast")
         weights = weights or WEIGHTS_DIRECTORY
+        self.weights_note = _weights_note(weights)
         self._encoder = load_backend(backend, ENCODER, weights, options)
         self._decoder = load_backend(backend, DECODER, weights, options)
 
@@ -88,11 +90,18 @@ class CompactEngine:
             crop,
             mesh,
             object_id=object_id,
-            engine=self.name,
+            engine=self,
             stage=Stage.INSTANT,
             seconds=dict(zip(steps, np.diff(clock).tolist(), strict=True)),
             warnings=warnings,
         )
+
+
+def _weights_note(weights: Path) -> str:
+    path = weights / WEIGHTS_FILE
+    digest = checked_weights(path)
+    licence = "Apache-2.0" if weights == WEIGHTS_DIRECTORY else "licence not known"
+    return f"recon's compact model; {licence}; float16; {path}; sha256 {digest[:12]}"
 
 
 def _largest_parts(field: CompactField) -> Mesh:
