@@ -3,17 +3,14 @@
 
 import numpy as np
 import pytest
+from rclpy.serialization import serialize_message
+from rosbags.rosbag2 import Reader, StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+
+from recon_node import cli
+from recon_node.bag_files import typestore_with_recon
 
 pytestmark = pytest.mark.ros
-
-rosbags = pytest.importorskip("rosbags", reason="needs rosbags (pip install '.[ros]')")
-
-from rclpy.serialization import serialize_message  # noqa: E402
-from rosbags.rosbag2 import Reader, StoragePlugin, Writer  # noqa: E402
-from rosbags.typesys import Stores, get_typestore  # noqa: E402
-
-from recon_node import cli  # noqa: E402
-from recon_node.bag_files import typestore_with_recon  # noqa: E402
 
 FRAMES = 3
 TOPICS = {"image": "Image", "mask": "Image", "depth": "Image", "camera_info": "CameraInfo"}

@@ -7,16 +7,17 @@ import threading
 
 import pytest
 
-pytestmark = pytest.mark.ros
+from recon_node.engines.hull import HullEngine
+from recon_node.engines.loading import EngineConfig
 
-from recon_node.engines.hull import HullEngine  # noqa: E402
-from recon_node.engines.loading import EngineConfig  # noqa: E402
+pytestmark = pytest.mark.ros
 
 
 class GatedEngine:
     """The hull engine behind a gate, or one that fails."""
 
     name = "compact"
+    weights_note = "no weights"
 
     def __init__(self):
         self.gate, self.entered = threading.Event(), threading.Event()

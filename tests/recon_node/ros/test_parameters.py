@@ -2,12 +2,11 @@
 """Parameters over DDS: described, checked when they change, live where that makes sense."""
 
 import pytest
+from rcl_interfaces.srv import DescribeParameters, ListParameters
+
+from recon_node.node_config import NodeConfig
 
 pytestmark = pytest.mark.ros
-
-from rcl_interfaces.srv import DescribeParameters, ListParameters  # noqa: E402
-
-from recon_node.node_config import NodeConfig  # noqa: E402
 
 
 def ask(robot, wait_until, kind, service, **fields):

@@ -6,12 +6,11 @@ from urllib.parse import urlparse
 import numpy as np
 import pytest
 import trimesh
+from recon.msg import ObjectMesh
+from sensor_msgs.msg import PointCloud2
+from visualization_msgs.msg import Marker, MarkerArray
 
 pytestmark = pytest.mark.ros
-
-from recon.msg import ObjectMesh  # noqa: E402
-from sensor_msgs.msg import PointCloud2  # noqa: E402
-from visualization_msgs.msg import Marker, MarkerArray  # noqa: E402
 
 
 def test_late_joiner_gets_every_object(start_node, robot, make_robot, scene, wait_until):
