@@ -37,7 +37,7 @@ class GatedEngine:
 def gated(monkeypatch):
     """The engine that every node of the test loads."""
     engine = GatedEngine()
-    monkeypatch.setattr(EngineConfig, "load", lambda config: engine)
+    monkeypatch.setattr(EngineConfig, "load", lambda config, options: engine)
     yield engine
     engine.gate.set()
 
@@ -147,7 +147,7 @@ def test_corrupt_weights_leave_the_hull(start_node, robot, tmp_path, scene):
 def test_frames_wait_for_an_engine_that_loads(start_node, robot, monkeypatch, scene):
     """Activate at once; the newest frame becomes a mesh when the engine is there."""
     gate = threading.Event()
-    monkeypatch.setattr(EngineConfig, "load", lambda config: gate.wait(30.0) and HullEngine())
+    monkeypatch.setattr(EngineConfig, "load", lambda *_: gate.wait(30.0) and HullEngine())
     start_node()
     robot.send(**scene(1.0))
     robot.send(**scene(2.0))
