@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from rclpy.exceptions import InvalidHandle
 from rclpy.lifecycle import LifecycleNode
 from recon.srv import Reconstruct
 
@@ -93,7 +92,7 @@ class Pipeline:
             expect=self._services.expect_queries,
             prepare=self._prepare,
             fault=faults.record,
-            notify=self._notify,
+            notify=self._done.trigger,
         )
         parts.callback(self._worker.close, timeout=JOIN_TIMEOUT)
 
@@ -216,13 +215,6 @@ class Pipeline:
             if self._mailbox.put(object_id, job, not_before=due) is not None:
                 self._drops.count(Drop.SUPERSEDED)
         self.forget(self._tracker.expire(frame.stamp_ns))
-
-    def _notify(self) -> None:
-        """Asks for `_deliver`, from the worker's thread."""
-        try:
-            self._done.trigger()
-        except InvalidHandle:
-            pass  # closed while the engine still loaded or worked
 
     def _prepare(self, results: Sequence[StoredObject]) -> list[object]:
         """Makes what is to be published, in the worker's thread."""

@@ -71,7 +71,7 @@ class Worker:
         expect: Readies a new mesh for what may be asked of it, in the thread, before it is stored.
         prepare: Makes the messages of new results, in the thread.
         fault: Gets what went wrong, in the thread.
-        notify: Called in the thread when `outcomes` has more.
+        notify: Called when `outcomes` has more, but not after `close`.
     """
 
     def __init__(
@@ -90,7 +90,9 @@ class Worker:
         self._load, self._expect, self._prepare = load, expect, prepare
         self._fault, self._notify = fault, notify
         self._mailbox, self._store, self._change, self._drops = mailbox, store, change, drops
-        self._lock = threading.Lock()  # between accepting a result and cancelling its job
+        # Between accepting a result and cancelling its job, between notifying and closing.
+        self._lock = threading.Lock()
+        self._is_closed = False
         self._current: Job | None = None
         self._outcomes: deque[Outcome] = deque()
         self._started: dict[str, float] = {}
@@ -132,14 +134,16 @@ class Worker:
                 self._finish(Outcome(job, errors=[f"the request was dropped: {reason.value}"]))
 
     def close(self, *, timeout: float) -> bool:
-        """Whether the thread ended in time; it takes no further job."""
+        """Whether the thread ended in time; it takes no job and notifies of none from now on."""
+        with self._lock:
+            self._is_closed = True
         self._mailbox.close()
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
         self.engine = self._load_or_hull()
-        self._notify()
+        self._tell()
         reconstructor = Reconstructor(self.engine, self._change)
         while (job := self._mailbox.take(None)) is not None:
             with self._lock:
@@ -215,4 +219,9 @@ class Worker:
 
     def _finish(self, outcome: Outcome) -> None:
         self._outcomes.append(outcome)
-        self._notify()
+        self._tell()
+
+    def _tell(self) -> None:
+        with self._lock:
+            if not self._is_closed:
+                self._notify()
