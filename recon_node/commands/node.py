@@ -2,6 +2,7 @@
 """`recon node`: the ROS 2 node, where there is no `ros2 run`."""
 
 import argparse
+import importlib
 
 VIEW_PORT = 8080
 
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
 
     require_package("rclpy", extra="ros")
     try:
-        import recon.msg  # noqa: F401
+        importlib.import_module("recon.msg")
     except ImportError as error:
         raise MissingPackageError(
             f"the ROS interfaces of recon are not built ({error}); in the checkout of recon: "
