@@ -10,7 +10,7 @@ import rclpy
 from geometry_msgs.msg import PoseStamped, TransformStamped
 from PIL import Image as Picture
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -22,7 +22,7 @@ from recon_node.kernels.warp_start import start_warp
 from recon_node.messages.poses import set_pose
 from recon_node.messages.stamps import set_stamp
 from recon_node.parameters import descriptor_of
-from recon_node.process_end import end_process
+from recon_node.ros_process import end_process, spin, start_ros
 from recon_node.synthetic_camera import CameraConfig, CameraFrame, SyntheticCamera
 
 WORLD_FRAME, CAMERA_FRAME = "world", "camera_optical_frame"
@@ -151,22 +151,26 @@ def _transform_broadcaster(node: Node):
         return None
 
 
-def main(args: list[str] | None = None) -> int:
-    """Exit code 1 where a parameter is refused; ends the process with 0 after an interrupt."""
+def main() -> int:
+    """Exit code 1 where a parameter is refused; else runs to SIGINT or SIGTERM.
+
+    After that it closes everything and ends the process itself, with 0.
+    """
     try:
-        rclpy.init(args=args)
+        stop = start_ros(sys.argv)
         start_warp()
-        rclpy.spin(CameraNode())
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        node = CameraNode()
     except (ReconstructionError, ParameterException) as error:
         print(f"synthetic_camera: {error}", file=sys.stderr)
+        rclpy.try_shutdown()
         return 1
-    except Exception:
-        if rclpy.ok():
-            raise
-        # SIGINT ends the context at once, also while a callback publishes, which then fails.
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        spin(executor, stop)
     finally:
+        executor.shutdown()
+        node.destroy_node()
         rclpy.try_shutdown()
     end_process(0)
 

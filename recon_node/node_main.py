@@ -3,25 +3,20 @@
 
 import gc
 import logging
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 
 import rclpy
 from rclpy._rclpy_pybind11 import RCLError
 from rclpy.exceptions import InvalidParameterException, ParameterException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 
 from recon_node.engines.errors import ReconstructionError
 from recon_node.kernels.warp_start import start_warp
 from recon_node.node import ReconNode
-from recon_node.process_end import end_process
+from recon_node.ros_process import end_process, spin, start_ros
 from recon_node.warning_log import ROOT_LOGGER
-
-ATTENTION = 0.2  # [s] after which a signal is noticed at the latest
 
 
 class RosHandler(logging.Handler):
@@ -55,15 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: Arguments of ROS (`--ros-args …`); those of the process by default.
     """
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     try:
-        # Handlers of rclpy would end the context at once, in the middle of what still publishes.
-        rclpy.init(
-            args=sys.argv if argv is None else ["recon", *argv],
-            signal_handler_options=SignalHandlerOptions.NO,
-        )
+        stop = start_ros(sys.argv if argv is None else ["recon", *argv])
         node = ReconNode()
     except (RCLError, ReconstructionError, ParameterException, InvalidParameterException) as error:
         print("recon: error:", " ".join(str(error).split()), file=sys.stderr)
@@ -81,10 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         gc.collect()
         gc.freeze()
         node.start()
-        while not stop.is_set():
-            executor.spin_once(timeout_sec=ATTENTION)
-    except ExternalShutdownException:
-        pass
+        spin(executor, stop)
     finally:
         node.close()
         logger.removeHandler(handler)

@@ -134,6 +134,18 @@ def test_camera_moves(listener):
     assert (np.linalg.norm(np.diff(places, axis=0), axis=1) > 1e-4).all()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ends_when_asked(listener, number):
+    """End with exit code 0 and without complaint in the middle of publishing."""
+    received = _subscribe(listener, ["image"])["image"]
+    with _process("rate:=60.0", "width:=160", "height:=120") as process:
+        listener.spin_until(lambda: len(received) >= 3)
+        process.send_signal(number)
+        _, printed = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+    assert "Traceback" not in printed and "rror" not in printed
+
+
 def test_parameters_are_described(listener):
     """Ask the running node for its parameters: each has a description, numbers have a range."""
     from rcl_interfaces.srv import DescribeParameters
