@@ -27,6 +27,10 @@ class WeightsError(ReconstructionError):
     """The weights of a model are missing, corrupt, or made for another version."""
 
 
+class BackendUnavailableError(ReconstructionError):
+    """The backend or the provider asked for cannot run on this machine; another one can."""
+
+
 class OutputError(ReconstructionError):
     """A result cannot be written where it was asked to go."""
 

@@ -15,19 +15,23 @@ if TYPE_CHECKING:
 def add_engine_options(parser: argparse.ArgumentParser) -> None:
     """Adds --engine, --backend, --weights, and one for each field of `BackendOptions`."""
     parser.add_argument(
-        "-e", "--engine", default="compact", help="compact or hull (default: %(default)s)"
+        "-e",
+        "--engine",
+        default="compact",
+        help="compact, hull or triposr (default: %(default)s)",
     )
     parser.add_argument(
         "-b",
         "--backend",
         default="onnxruntime",
-        help="what runs the network: onnxruntime or torch (default: %(default)s)",
+        help="what runs the network: onnxruntime, tensorrt or torch (default: %(default)s)",
     )
     parser.add_argument(
         "--weights",
         type=Path,
-        metavar="DIR",
-        help="folder of weights other than those of the package",
+        metavar="WEIGHTS",
+        help="other weights than those of the package: a folder; for triposr also a checkpoint or "
+        "a Hugging Face repository",
     )
     for name, told in options_of(BackendOptions).items():
         parser.add_argument(

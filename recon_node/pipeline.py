@@ -136,7 +136,7 @@ class Pipeline:
             engine_ready=engine is not None,
             engine=name,
             engine_error=self._worker.load_error,
-            backend="" if name == "hull" else asked.backend,
+            backend="" if name == "hull" else getattr(engine, "backend", asked.backend),
             weights_note="" if engine is None else engine.weights_note,
             waiting_for=self._intake.waiting_for(),
             objects=len(self._store.ids()),

@@ -12,8 +12,9 @@ from recon_node.engines.backends.network import Network
 from recon_node.engines.backends.options import BackendOptions
 from recon_node.engines.errors import UnknownNameError
 
-BACKENDS = {  # name -> (module, class)
+BACKENDS = {  # name -> (module, class or function)
     "onnxruntime": ("recon_node.engines.backends.onnxruntime_backend", "OnnxRuntimeBackend"),
+    "tensorrt": ("recon_node.engines.backends.tensorrt_backend", "load_tensorrt"),
     "torch": ("recon_node.engines.backends.torch_backend", "TorchBackend"),
 }
 
@@ -24,10 +25,12 @@ class Backend(Protocol):
     Attributes:
         name: One of `BACKENDS`.
         concurrency: Threads from which `run` is best called at once.
+        status: What runs the network, and on what, for people.
     """
 
     name: str
     concurrency: int
+    status: str
 
     def run(
         self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str] | None = None
@@ -54,7 +57,8 @@ def load_backend(
 
     Raises:
         UnknownNameError: There is no such backend.
-        InvalidInputError: An option asks for what the backend or this machine does not have.
+        InvalidInputError: An option asks for what the backend does not have.
+        BackendUnavailableError: An option asks for what this machine does not have.
         MissingPackageError: Its package is not installed.
         WeightsError: The weights are missing or corrupt.
     """

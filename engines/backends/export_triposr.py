@@ -7,6 +7,7 @@ self-attention, the decoder's first layer by plane) is computed here, once: 28 M
 graph.
 """
 
+import shutil
 from pathlib import Path
 
 import safetensors.torch
@@ -54,6 +55,8 @@ def export_triposr(weights: Path, directory: Path) -> None:
         dynamic={"hidden": {0: point_count}},
         prefix="decoder.",
     )
+    # safetensors lets nobody else read what it writes
+    shutil.copymode(directory / ENCODER.graph_file, directory / WEIGHTS_FILE)
 
 
 def _write_weights(model: torch.nn.Module, path: Path, notes: dict[str, str]) -> None:

@@ -14,7 +14,7 @@ class BackendOptions:
 
     precision: str = option(
         "auto",
-        "Numbers the network computes with; auto takes fp32 on a CPU and half precision on a GPU.",
+        "Numbers the network computes with; auto takes half precision where it is fast.",
         choices=("auto", "fp32", "bf16", "fp16"),
     )
     provider: str = option(

@@ -9,7 +9,7 @@ import numpy as np
 
 from recon_node.engines.backends.network import Network
 from recon_node.engines.backends.options import BackendOptions
-from recon_node.engines.errors import InvalidInputError, require_package
+from recon_node.engines.errors import BackendUnavailableError, InvalidInputError, require_package
 
 torch = require_package("torch", extra="torch")
 require_package("safetensors.torch", extra="torch")
@@ -21,9 +21,10 @@ _WITH_WEIGHTS_IN_HALF = (torch.nn.Linear, torch.nn.Conv2d, torch.nn.ConvTranspos
 class TorchBackend:
     """Runs one network as its module is written.
 
-    In half precision the weights of linear layers and convolutions are stored in it, and autocast
-    computes with them; norms stay in float32. A pointwise network always computes in float32: its
-    inputs are coordinates or sums, and a surface lies where its output crosses a number.
+    In half precision the weights are stored in it. Where the module says which steps work in the
+    type of its weights, that is all; else the weights of linear layers and convolutions are stored
+    so, autocast computes with them, and pointwise networks stay in float32, because their inputs
+    are coordinates.
 
     Args:
         network: Which network.
@@ -31,7 +32,8 @@ class TorchBackend:
         options: Precision and provider.
 
     Raises:
-        InvalidInputError: The provider is not one of torch, or torch sees no GPU.
+        InvalidInputError: The provider is not one of torch.
+        BackendUnavailableError: Torch sees no GPU, and it was asked for.
         WeightsError: The weights are missing, corrupt, or those of another model.
     """
 
@@ -40,14 +42,19 @@ class TorchBackend:
 
     def __init__(self, network: Network, weights: Path, options: BackendOptions):
         self._device = torch.device(_device(options.provider))
-        self._type = _TYPES[_precision(network, options.precision, self._device)]
+        precision = _precision(network, options.precision, self._device)
+        self._type = _TYPES[precision]
+        self.status = f"torch ({self._device}, {precision})"
         module, function = network.torch_loader
         load = getattr(importlib.import_module(module), function)
         self._module = getattr(load(weights, device=str(self._device)), network.name)
+        self._with_autocast = False
         if self._type is not torch.float32:
+            self._with_autocast = not network.is_typed
             for part in self._module.modules():
-                if isinstance(part, _WITH_WEIGHTS_IN_HALF):
-                    part.to(self._type)
+                if network.is_typed or isinstance(part, _WITH_WEIGHTS_IN_HALF):
+                    for parameter in part.parameters(recurse=False):
+                        parameter.data = parameter.data.to(self._type)
         self._network = network
 
     def run(
@@ -58,11 +65,12 @@ class TorchBackend:
             torch.from_numpy(np.ascontiguousarray(inputs[port])).to(self._device)
             for port in self._network.inputs
         ]
-        is_half = self._type is not torch.float32
-        with (
-            torch.inference_mode(),
-            torch.autocast(self._device.type, dtype=self._type, enabled=is_half),
-        ):
+        cast = torch.autocast(
+            self._device.type,
+            dtype=self._type if self._with_autocast else None,
+            enabled=self._with_autocast,
+        )
+        with torch.inference_mode(), cast:
             answer = self._module(*tensors)
         if isinstance(answer, torch.Tensor):
             answer = (answer,)
@@ -76,7 +84,8 @@ def _device(provider: str) -> str:
     """The torch device of a provider.
 
     Raises:
-        InvalidInputError: Torch has no such provider, or sees no GPU.
+        InvalidInputError: Torch has no such provider.
+        BackendUnavailableError: It sees no GPU.
     """
     has_gpu = torch.cuda.is_available()
     if provider == "tensorrt":
@@ -85,7 +94,7 @@ def _device(provider: str) -> str:
             "use --provider cuda, or --backend tensorrt"
         )
     if provider == "cuda" and not has_gpu:
-        raise InvalidInputError(
+        raise BackendUnavailableError(
             f"the provider 'cuda' was asked for, and torch {torch.__version__} sees no GPU; use "
             "--provider cpu, or a build of torch for CUDA on a machine with an NVIDIA GPU"
         )
@@ -94,10 +103,19 @@ def _device(provider: str) -> str:
 
 def _precision(network: Network, precision: str, device: "torch.device") -> str:
     """The precision a network computes with; see `TorchBackend`."""
-    if network.pointwise:
+    if network.pointwise and not network.is_typed:
         return "fp32"
     if precision != "auto":
         return precision
     if device.type == "cpu":
-        return "fp32"
+        return "bf16" if network.is_typed and _cpu_multiplies_bf16() else "fp32"
     return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+
+
+def _cpu_multiplies_bf16() -> bool:
+    """Whether the CPU has instructions for it; without them bfloat16 is slower than float32."""
+    try:
+        words = set(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        return False
+    return bool(words & {"avx512_bf16", "amx_bf16", "bf16"})

@@ -54,6 +54,11 @@ class CompactEngine:
         self._encoder = load_backend(backend, ENCODER, weights, options)
         self._decoder = load_backend(backend, DECODER, weights, options)
 
+    @property
+    def backend(self) -> str:
+        """What runs the network now, for people."""
+        return self._encoder.status
+
     def reconstruct(self, views: Sequence[View], *, object_id: str = "object") -> Reconstruction:
         """A complete watertight mesh of the object in the first view.
 

@@ -25,8 +25,8 @@ def test_an_unknown_engine_names_the_known():
 
 
 def test_an_unknown_backend_names_the_known():
-    with pytest.raises(UnknownNameError, match="unknown backend 'tensorrt'; known: onnxruntime"):
-        load_engine("compact", backend="tensorrt")
+    with pytest.raises(UnknownNameError, match="unknown backend 'onnx'; known: onnxruntime"):
+        load_engine("compact", backend="onnx")
 
 
 def test_weights_may_be_a_string(tmp_path):

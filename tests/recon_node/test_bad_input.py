@@ -180,7 +180,7 @@ def test_bad_weights(backend, content, message, ball, recon, tmp_path):
 def test_unknown_backend(ball, recon):
     """List the backends, the nearest first in mind."""
     run = recon(*ball.command(engine="compact", backend="onnx"))
-    assert_fails(run, ball.path("out"), "unknown backend 'onnx'; known: onnxruntime, torch")
+    assert_fails(run, ball.path("out"), "unknown backend 'onnx'; known: onnxruntime, tensorrt")
 
 
 @pytest.mark.parametrize("option", ["mask", "depth"])

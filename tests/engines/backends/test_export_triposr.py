@@ -81,3 +81,7 @@ def test_a_changed_weight_is_seen(tiny_triposr, tmp_path):
         (tmp_path / path.name).write_bytes(content)
     with pytest.raises(WeightsError, match="exported for other weights"):
         load_backend("onnxruntime", ENCODER, tmp_path)
+
+
+def test_the_weights_are_readable_by_those_who_may_read_the_graphs(tiny_triposr):
+    assert len({path.stat().st_mode & 0o777 for path in tiny_triposr.iterdir()}) == 1
