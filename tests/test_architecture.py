@@ -60,7 +60,17 @@ CONFINED = {
     "rclpy": ("recon_node/", "examples/ros_"),
     "rosbags": ("recon_node/bag_files.py",),
 }
-HEAVY = ("torch", "scipy", "diffusers", "onnxruntime", "tensorrt", "open3d", "rclpy", "matplotlib")
+HEAVY = (
+    "torch",
+    "scipy",
+    "diffusers",
+    "onnxruntime",
+    "tensorrt",
+    "tensorrt_rtx",
+    "open3d",
+    "rclpy",
+    "matplotlib",
+)
 
 
 def _room_files() -> list[Path]:
