@@ -95,6 +95,44 @@ def blind_weights(random_weights: Path, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="session")
+def triposr_state() -> dict:
+    """Tensors by official key of a very small network of the TripoSR family that sees a ball."""
+    import torch
+
+    from recon_node.engines.lrm.triposr.config import TripoSRConfig
+    from recon_node.engines.lrm.triposr.random_weights import add_surface, random_state
+
+    sizes = TripoSRConfig(
+        patch_size=64,
+        native_grid=4,
+        image_width=64,
+        image_layers=1,
+        image_heads=1,
+        image_hidden=64,
+        plane_grid=8,
+        width=64,
+        layers=2,
+        heads=1,
+        plane_channels=4,
+        hidden_width=8,
+        hidden_layers=2,
+    )
+    state = random_state(sizes, torch.Generator().manual_seed(20_260_101))
+    add_surface(state, sizes)
+    return state
+
+
+@pytest.fixture(scope="session")
+def triposr_file(triposr_state: dict, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of that network, as torch saves it."""
+    import torch
+
+    path = tmp_path_factory.mktemp("triposr") / "tiny.ckpt"
+    torch.save(triposr_state, path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def collection_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder to train from: five objects (one held out), random textures and environments."""
     from recon_node.training.shapes.sampler import sample_shape

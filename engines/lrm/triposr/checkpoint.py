@@ -91,8 +91,11 @@ def write_state(state: Mapping[str, Tensor], path: Path, notes: Mapping[str, str
     unfinished = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.touch()
+        mode = unfinished.stat().st_mode  # safetensors would let nobody else read the file
         tensors = {name: tensor.contiguous() for name, tensor in state.items()}
         safetensors.torch.save_file(tensors, unfinished, dict(notes))
+        unfinished.chmod(mode)
         unfinished.replace(path)
     except BaseException as error:
         unfinished.unlink(missing_ok=True)
