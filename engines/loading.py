@@ -15,6 +15,7 @@ from recon_node.engines.reconstruction import Engine
 ENGINES = {  # name -> (module, class, whether it has weights and a backend)
     "compact": ("recon_node.engines.lrm.engine", "CompactEngine", True),
     "hull": ("recon_node.engines.hull", "HullEngine", False),
+    "triposr": ("recon_node.engines.lrm.triposr.engine", "TripoSREngine", True),
 }
 
 _logger = logging.getLogger(__name__)
@@ -28,7 +29,11 @@ class EngineConfig:
         "compact", "What makes the meshes; the hull needs no weights.", choices=tuple(ENGINES)
     )
     backend: str = option("onnxruntime", "What runs the engine's network.", choices=tuple(BACKENDS))
-    weights: str = option("", "Folder of the engine's weights; empty: those that recon ships.")
+    weights: str = option(
+        "",
+        "Folder of the engine's weights, for triposr also a checkpoint or a Hugging Face "
+        "repository; empty: those that recon ships (none for triposr).",
+    )
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -50,14 +55,16 @@ def load_engine(
     """The engine of that name, its weights loaded.
 
     Args:
-        name: "compact" or "hull".
+        name: "compact", "hull" or "triposr".
         backend: "onnxruntime" or "torch"; the hull engine needs none.
-        weights: Folder of weights; those shipped by default.
+        weights: Folder of weights, those shipped by default. The triposr engine comes without: name
+            a checkpoint, a folder that holds one, or a Hugging Face repository.
         options: How the backend runs: precision, provider, plans.
 
     Raises:
         UnknownNameError: There is no such engine or backend.
-        InvalidInputError: An option asks for what the backend or this machine does not have.
+        InvalidInputError: An option asks for what the backend does not have.
+        BackendUnavailableError: An option asks for what this machine does not have.
         MissingPackageError: The backend's package is not installed.
         WeightsError: The weights are missing or corrupt.
     """

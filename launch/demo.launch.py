@@ -16,7 +16,7 @@ from launch_ros.substitutions import FindPackageShare
 # Set to the same value in the included file.
 PASSED_ON = {
     "namespace": ("", "Namespace of both nodes."),
-    "engine": ("", "Engine that reconstructs, such as compact or hull. Empty: config/recon.yaml."),
+    "engine": ("", "Engine: compact, hull or triposr. Empty: config/recon.yaml."),
     "view": ("", "Port of the live view in a browser, such as 8080. Empty: config/recon.yaml."),
     "rviz": ("true", "true starts rviz2 where it is installed."),
     "log_level": ("info", "debug, info, warn, error or fatal."),

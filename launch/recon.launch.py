@@ -21,7 +21,7 @@ TOPICS = {
 }
 # Arguments that become parameters of the node, with their type there.
 PARAMETERS = {
-    "engine": (str, "engine", "Engine that reconstructs, such as compact or hull."),
+    "engine": (str, "engine", "Engine that reconstructs, such as compact, hull or triposr."),
     "backend": (str, "backend", "What runs the engine's network, such as onnxruntime."),
     "world_frame": (str, "world_frame", "Frame of the results, through TF."),
     "autostart": (bool, "autostart", "Configure and activate without being told."),

@@ -10,6 +10,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 
 from recon_node.diagnostics import Diagnostics, Snapshot
 from recon_node.engines.errors import WeightsError
+from recon_node.engines.lrm.triposr.source import is_repository
 from recon_node.faults import FaultLog
 from recon_node.node_config import NodeConfig
 from recon_node.parameters import Parameters
@@ -95,7 +96,7 @@ class ReconNode(LifecycleNode):
     def _set_up(self) -> None:
         config = self._settings.config
         weights = config.engine.weights
-        if weights and not Path(weights).exists():
+        if weights and not (Path(weights).exists() or is_repository(weights)):
             raise WeightsError(f"there is nothing at {weights}; correct the parameter weights")
         self._pipeline = Pipeline(
             self, config, faults=self._faults, latency=self._diagnostics.latency

@@ -145,7 +145,7 @@ def test_one_pixel(recon, tmp_path):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"engine": "hul"}, "unknown engine 'hul'; known: compact, hull; did you mean 'hull'?"),
+        ({"engine": "hul"}, "known: compact, hull, triposr; did you mean 'hull'?"),
         ({"depth_unit": "0"}, "is not a positive length"),
         ({"depth": None, "depth_unit": "0.001"}, "--depth-unit is given without --depth"),
         ({"mask": None}, "give --mask MASK"),
