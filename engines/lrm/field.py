@@ -2,17 +2,16 @@
 """The field that the compact model saw in a crop: points to signed distance and colour."""
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from recon_node.engines.backends.backend import Backend
 from recon_node.engines.crop import Crop
+from recon_node.engines.pieces import Pieces
 from recon_node.engines.spread import spread
 
 CHUNK = 4096  # points asked at once: what the network makes of them stays in a core's cache
 HOLE = 6  # pixels from known depth over which holes in it are filled
-SMALLEST_CHUNK = 512  # below it a call costs more than its points
 
 
 def network_input(crop: Crop) -> dict[str, np.ndarray]:
@@ -57,7 +56,7 @@ class CompactField:
     ):
         self._decoder = decoder
         self._fixed = {**inputs, **planes}
-        self._threads = ThreadPoolExecutor(decoder.concurrency)
+        self._pieces = Pieces(concurrency=decoder.concurrency, largest=CHUNK)
 
     def sdf(self, points: np.ndarray) -> np.ndarray:
         """Signed distance, f32 (N,), negative inside, at canonical points f32 (N, 3)."""
@@ -69,13 +68,8 @@ class CompactField:
 
     def _ask(self, points: np.ndarray, port: str) -> np.ndarray:
         points = np.ascontiguousarray(points, np.float32)[None]
-        share = -(-points.shape[1] // self._decoder.concurrency)
-        size = min(max(share, SMALLEST_CHUNK), CHUNK)
 
-        def ask(start: int) -> np.ndarray:
-            piece = points[:, start : start + size]
-            return self._decoder.run({**self._fixed, "points": piece})[port]
+        def answer(piece: slice) -> np.ndarray:
+            return self._decoder.run({**self._fixed, "points": points[:, piece]})[port]
 
-        starts = range(0, points.shape[1], size)
-        answers = map(ask, starts) if len(starts) < 2 else self._threads.map(ask, starts)
-        return np.concatenate(list(answers), axis=1)[0]
+        return np.concatenate(self._pieces.ask(answer, points.shape[1]), axis=1)[0]
