@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From an engine's name to the engine."""
 
+import dataclasses
 import importlib
 import logging
 from dataclasses import dataclass
@@ -37,6 +38,11 @@ class EngineConfig:
 
     def __post_init__(self) -> None:
         check_options(self)
+
+    def load_anywhere(self) -> Engine:
+        """The engine on the backend that any machine has, ONNX Runtime on the CPU."""
+        options = BackendOptions(provider="cpu")
+        return dataclasses.replace(self, backend="onnxruntime").load(options)
 
     def load(self, options: BackendOptions) -> Engine:
         """The engine, loaded; see `load_engine`."""

@@ -20,7 +20,7 @@ from typing import NoReturn
 from recon_node.engines.errors import ReconstructionError
 from recon_node.warning_log import ROOT_LOGGER, StderrHandler
 
-COMMANDS = ("reconstruct", "node", "bag", "evaluate", "view", "train", "convert", "export")
+COMMANDS = ("reconstruct", "node", "bag", "evaluate", "view", "train", "convert", "export", "build")
 
 EXIT_OK, EXIT_INTERNAL, EXIT_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 

@@ -85,6 +85,7 @@ class Pipeline:
         parts.callback(node.destroy_timer, timer)
         self._worker = Worker(
             lambda: config.engine.load(config.backend),
+            load_anywhere=config.engine.load_anywhere,
             mailbox=self._mailbox,
             store=self._store,
             change=self._change,

@@ -11,7 +11,11 @@ from dataclasses import dataclass, field
 
 from recon_node.engines import load_engine
 from recon_node.engines.confidence import load_confidence
-from recon_node.engines.errors import ReconstructionError
+from recon_node.engines.errors import (
+    BackendUnavailableError,
+    MissingPackageError,
+    ReconstructionError,
+)
 from recon_node.engines.mesh import Mesh
 from recon_node.engines.reconstruction import Engine
 from recon_node.reconstructor import Reconstructor
@@ -64,6 +68,8 @@ class Worker:
 
     Args:
         load: Loads the engine; called in the thread, because it takes seconds.
+        load_anywhere: Loads it on the backend that any machine has, where the one asked for is not
+            to be had on this one.
         mailbox: Jobs by object id; the worker closes it.
         store: Gets the results.
         change: Remembers what each object looked like.
@@ -78,6 +84,7 @@ class Worker:
         self,
         load: Callable[[], Engine],
         *,
+        load_anywhere: Callable[[], Engine],
         mailbox: Mailbox[Job],
         store: ObjectStore,
         change: ChangeDetector,
@@ -87,7 +94,8 @@ class Worker:
         fault: Callable[[str], None],
         notify: Callable[[], None],
     ):
-        self._load, self._expect, self._prepare = load, expect, prepare
+        self._load, self._load_anywhere = load, load_anywhere
+        self._expect, self._prepare = expect, prepare
         self._fault, self._notify = fault, notify
         self._mailbox, self._store, self._change, self._drops = mailbox, store, change, drops
         # Between accepting a result and cancelling its job, between notifying and closing.
@@ -163,13 +171,18 @@ class Worker:
     def _load_or_hull(self) -> Engine:
         try:
             load_confidence()
-            return self._load()
+            try:
+                return self._load()
+            except (BackendUnavailableError, MissingPackageError) as error:
+                engine = self._load_anywhere()
+                self.load_error = f"{error}; onnxruntime serves instead"
         except Exception as error:
             if not isinstance(error, ReconstructionError):
                 _logger.exception("the engine cannot be loaded")
             self.load_error = f"the engine cannot be loaded: {error}; the hull serves instead"
-            self._fault(self.load_error)
-            return load_engine("hull")
+            engine = load_engine("hull")
+        self._fault(self.load_error)
+        return engine
 
     def _perform(self, reconstructor: Reconstructor, outcome: Outcome) -> None:
         for value, object_id in outcome.job.objects:

@@ -132,6 +132,17 @@ def test_failed_activate_stays_inactive(start_node, robot):
     assert robot.change("cleanup") and robot.state() == "unconfigured"
 
 
+def test_a_provider_that_is_not_there_leaves_the_cpu(start_node, robot, scene):
+    """Serve with the same engine on the CPU, and report an error: the robot was set up for more."""
+    start_node(engine="compact", provider="cuda")
+    robot.send(**scene(1.0))
+    assert robot.object("object_001").engine == "compact"
+    status = robot.status_where(lambda status: status.engine_ready, "an engine")
+    assert (status.engine, status.backend) == ("compact", "onnxruntime (cpu, fp32)")
+    assert "'cuda' was asked for" in status.last_error
+    assert status.last_error.endswith("onnxruntime serves instead")
+
+
 def test_corrupt_weights_leave_the_hull(start_node, robot, tmp_path, scene):
     """Serve with the hull where the weights cannot be loaded, and report an error."""
     (tmp_path / "compact.safetensors").write_bytes(b"not weights")
