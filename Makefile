@@ -8,6 +8,7 @@ PYTEST_ARGS ?=
 
 CONSTRAINTS := requirements/constraints.txt
 INSTALL_INPUTS := pyproject.toml setup.py $(CONSTRAINTS) requirements/make_venv.sh
+BENCH_LRM := tests/benchmarks/bench_lrm.py
 ROS_INPUTS := requirements/add_ros.sh requirements/build_interfaces.sh requirements/ros_build.txt \
 	CMakeLists.txt package.xml $(wildcard msg/* srv/* action/*)
 
@@ -15,10 +16,10 @@ ROS_INPUTS := requirements/add_ros.sh requirements/build_interfaces.sh requireme
 unexport PYTHONPATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench bench-lrm clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
 demo: .venv/.ros  ## reconstruct the example scenes into out/, then over ROS 2 (no torch)
 	.venv/bin/python examples/demo.py
@@ -30,7 +31,12 @@ lint: .venv-test/.installed  ## check the code with ruff
 	.venv-test/bin/ruff check .
 
 bench: .venv/.ros  ## measure speed and memory into docs/benchmarks
-	@set -e; for script in tests/benchmarks/bench_*.py; do .venv/bin/python $$script; done
+	@set -e; for script in $(filter-out $(BENCH_LRM),$(wildcard tests/benchmarks/bench_*.py)); do \
+		.venv/bin/python $$script; done
+
+# By itself, because the official algorithm beside it takes minutes, and torch.
+bench-lrm: .venv-test/.installed  ## measure TripoSR's network beside the official algorithm (torch)
+	.venv-test/bin/python $(BENCH_LRM)
 
 clean:  ## remove environments, build products and out/
 	rm -rf .venv .venv-test build dist out *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the stages of a process cost: by the clock, in processor time, and in memory."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+_SELF = Path("/proc/self")
+_RESET_PEAK = "5"  # of resident memory; see proc(5), clear_refs
+
+
+class StageClock:
+    """Figures of named stages, which may lie inside each other.
+
+    Attributes:
+        stages: By name: `wall_s`, `cpu_s` (of all threads) and `peak_mib`, the most resident
+            memory of the process meanwhile, mapped files included.
+    """
+
+    def __init__(self) -> None:
+        self.stages: dict[str, dict[str, float]] = {}
+        self._running: list[tuple[str, float, float]] = []
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Measures the stage while the context lasts."""
+        self.begin(name)
+        try:
+            yield
+        finally:
+            self.end()
+
+    def begin(self, name: str) -> None:
+        """Begins a stage inside those that are running."""
+        self._share_peak()
+        self.stages[name] = {"wall_s": 0.0, "cpu_s": 0.0, "peak_mib": 0.0}
+        self._running.append((name, time.perf_counter(), time.process_time()))
+
+    def end(self) -> None:
+        """Ends the stage that began last."""
+        self._share_peak()
+        name, wall, cpu = self._running.pop()
+        self.stages[name]["wall_s"] = time.perf_counter() - wall
+        self.stages[name]["cpu_s"] = time.process_time() - cpu
+
+    def _share_peak(self) -> None:
+        """Tells all running stages the peak since the last of these calls, and forgets it."""
+        lines = (_SELF / "status").read_text().splitlines()
+        peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+        for name, _, _ in self._running:
+            self.stages[name]["peak_mib"] = max(self.stages[name]["peak_mib"], peak)
+        (_SELF / "clear_refs").write_text(_RESET_PEAK)
