@@ -29,6 +29,10 @@ class Preparation(Protocol):
     @property
     def is_over(self) -> bool: ...
 
+    def wait(self, timeout: float | None = None) -> bool:
+        """Whether it is over, after waiting for it [s]."""
+        ...
+
     def close(self) -> None:
         """Ends it."""
         ...
@@ -85,6 +89,11 @@ class HandoverBackend:
         if self._preparation is not None and self._preparation.is_over:
             self._hand_over()
         return self._serving.run(inputs, outputs)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Whether the preparation is over, after waiting for it [s]."""
+        preparation = self._preparation
+        return preparation is None or preparation.wait(timeout)
 
     def close(self) -> None:
         """Ends the preparation; what serves now goes on serving."""

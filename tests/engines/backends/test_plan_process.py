@@ -131,9 +131,7 @@ def test_a_build_can_be_ended(build):
 
 
 def test_a_gpu_that_tensorrt_builds_nothing_for_is_named():
-    with pytest.raises(
-        BackendUnavailableError, match=r"no plans for compute capability 9\.9"
-    ):
+    with pytest.raises(BackendUnavailableError, match=r"no plans for compute capability 9\.9"):
         key_of(ENCODER, WEIGHTS_DIRECTORY, "9.9")
 
 
