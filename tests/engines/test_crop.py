@@ -84,6 +84,13 @@ def test_the_mask_is_centred_and_fills_its_share(view):
     assert (high - low).max() == pytest.approx(FILL * CROP_SIZE, abs=1e-6)
 
 
+@pytest.mark.parametrize("fill", [0.65, 0.85])
+def test_the_mask_fills_the_share_that_is_asked_for(fill):
+    crop = crop_view(view_of(box_mask(200, 160, 50, 40, 130, 90)), size=512, fill=fill)
+    assert crop.mask.shape == (512, 512)
+    assert crop.mask.max(axis=0).sum() == pytest.approx(fill * 512, abs=1)
+
+
 @given(views())
 def test_the_crop_camera_is_turned_only_and_keeps_the_horizon(view):
     crop = crop_view(view)
