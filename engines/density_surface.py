@@ -15,7 +15,7 @@ ISO = 25.0  # density at the surface, TripoSR's
 DENSITY_BIAS = -1.0  # density = exp(raw + bias), TripoSR's
 COARSE = 64  # samples a side of the first lattice, at least: a pixel of TripoSR's planes each
 CAUTION = 2.0
-MARGIN = 2.0  # [logarithm of density] on the first lattice; half of it on the next, and so on
+MARGIN = 0.25  # [logarithm of density] on the first lattice; half of it on the next, and so on
 STEEPEST = 80.0  # [logarithm of density] beyond which its exponential leaves float32
 
 _BRICKS_AROUND = np.argwhere(np.ones((2, 2, 2))).astype(np.int32)  # (8, 3)
