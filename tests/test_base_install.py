@@ -126,3 +126,36 @@ def test_reconstruct_without_extras(engine, with_depth, sphere_scene):
     if with_depth:
         # Generous: this is about the install; the evaluation measures quality.
         assert 0.6 < max(result["extents_mm"]) / (2000 * RADIUS) < 1.6
+
+
+@pytest.mark.slow
+def test_an_exported_triposr_runs_without_extras(triposr_file, sphere_scene):
+    """Run the folder that `recon export` wrote where torch is."""
+    from recon_node.engines.backends.export_triposr import export_triposr
+
+    export_triposr(triposr_file, sphere_scene / "weights")
+    run = _run(
+        ["reconstruct", "ball.png", "--mask", "mask.png", "--camera", "camera.json"]
+        + ["--depth", "depth.png", "--engine", "triposr", "--weights", "weights", "-o", "out"],
+        sphere_scene,
+    )
+    assert run.returncode == 0, run.stderr
+    result = json.loads((sphere_scene / "out" / "result.json").read_text())
+    assert result["engine"] == "triposr", run.stderr
+    assert max(result["extents_mm"]) == pytest.approx(2000 * RADIUS, rel=0.1)
+
+
+def test_a_checkpoint_without_torch_names_the_export(
+    triposr_file, sphere_scene, tmp_path, monkeypatch
+):
+    """Say where the graphs can be made, and leave nothing in the cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    run = _run(
+        ["reconstruct", "ball.png", "--mask", "mask.png", "--engine", "triposr"]
+        + ["--weights", str(triposr_file), "-o", "out"],
+        sphere_scene,
+    )
+    assert run.returncode == 2
+    assert "`recon export`" in run.stderr and ".[torch]" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert not (tmp_path / "cache" / "recon").exists()
