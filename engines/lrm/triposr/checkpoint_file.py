@@ -2,7 +2,6 @@
 """What a checkpoint's file says of itself, read without torch and without unpickling anything."""
 
 import hashlib
-import mmap
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from recon_node.engines.lrm.weights_file import read_header
 _LEGACY_MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")  # torch before 1.6
 _ZIP_MAGIC = b"PK\x03\x04"
 _LENGTH_BYTES = 8
+_PIECE = 1 << 20  # bytes
 _LEGACY_PICKLE = 1 << 22  # the keys of a legacy file lie before its tensors
 _STORAGES = {b"FloatStorage": "float32", b"HalfStorage": "float16", b"BFloat16Storage": "bfloat16"}
 _SAFETENSORS_TYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
@@ -72,11 +72,11 @@ def inspect_checkpoint(path: Path) -> CheckpointFile:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's content, without reading all of it into memory."""
+    """SHA-256 of a file's content, of which only a piece at a time is in memory."""
     digest = hashlib.sha256()
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        for first in range(0, len(content), 1 << 24):
-            digest.update(content[first : first + (1 << 24)])
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
     return digest.hexdigest()
 
 
