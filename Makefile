@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 
 CONSTRAINTS := requirements/constraints.txt
 INSTALL_INPUTS := pyproject.toml setup.py $(CONSTRAINTS) requirements/make_venv.sh
-BENCH_LRM := tests/benchmarks/bench_lrm.py
+BENCH_LRM := tests/benchmarks/bench_lrm.py tests/benchmarks/bench_extraction.py
 ROS_INPUTS := requirements/add_ros.sh requirements/build_interfaces.sh requirements/ros_build.txt \
 	CMakeLists.txt package.xml $(wildcard msg/* srv/* action/*)
 
@@ -36,7 +36,7 @@ bench: .venv/.ros  ## measure speed and memory into docs/benchmarks
 
 # By itself, because the official algorithm beside it takes minutes, and torch.
 bench-lrm: .venv-test/.installed  ## measure TripoSR's network beside the official algorithm (torch)
-	.venv-test/bin/python $(BENCH_LRM)
+	@set -e; for script in $(BENCH_LRM); do .venv-test/bin/python $$script; done
 
 clean:  ## remove environments, build products and out/
 	rm -rf .venv .venv-test build dist out *.egg-info .pytest_cache .ruff_cache .hypothesis

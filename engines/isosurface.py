@@ -42,7 +42,7 @@ _STENCILS = _stencils()
 
 @dataclass(frozen=True, eq=False)
 class Isosurface:
-    """A closed surface in the canonical cube.
+    """A surface in the canonical cube; closed unless who made it says otherwise.
 
     Attributes:
         vertices: f32 (V, 3) [canonical].
