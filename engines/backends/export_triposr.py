@@ -7,15 +7,12 @@ self-attention, the decoder's first layer by plane) is computed here, once: 28 M
 graph.
 """
 
-import shutil
 from pathlib import Path
 
-import safetensors.torch
 import torch
 
 from recon_node.engines.backends.export_graph import write_graph
-from recon_node.engines.errors import OutputError
-from recon_node.engines.lrm.triposr.checkpoint import stored_model
+from recon_node.engines.lrm.triposr.checkpoint import stored_model, write_state
 from recon_node.engines.lrm.triposr.networks import DECODER, ENCODER, WEIGHTS_FILE
 from recon_node.engines.lrm.triposr.source import identify, weights_file
 
@@ -38,7 +35,7 @@ def export_triposr(weights: Path, directory: Path) -> None:
     """
     path = weights_file(weights)
     model = stored_model(path)
-    _write_weights(model, directory / WEIGHTS_FILE, identify(path).notes)
+    write_state(model.state_dict(), directory / WEIGHTS_FILE, identify(path).notes)
     sizes = model.config
     image = torch.zeros(2, 3, sizes.image_size, sizes.image_size)
     hidden = torch.zeros(2, sizes.hidden_width)
@@ -55,23 +52,3 @@ def export_triposr(weights: Path, directory: Path) -> None:
         dynamic={"hidden": {0: point_count}},
         prefix="decoder.",
     )
-    # safetensors lets nobody else read what it writes
-    shutil.copymode(directory / ENCODER.graph_file, directory / WEIGHTS_FILE)
-
-
-def _write_weights(model: torch.nn.Module, path: Path, notes: dict[str, str]) -> None:
-    """The model's tensors in float32, whole or not at all."""
-    unfinished = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        safetensors.torch.save_file(
-            {name: tensor.contiguous() for name, tensor in model.state_dict().items()},
-            unfinished,
-            notes,
-        )
-        unfinished.replace(path)
-    except (OSError, safetensors.SafetensorError) as error:
-        unfinished.unlink(missing_ok=True)
-        raise OutputError(
-            f"cannot write {path}: {error}; free the place, or choose another folder"
-        ) from error
