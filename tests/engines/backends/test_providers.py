@@ -49,9 +49,7 @@ def test_onnxruntime_takes_the_cpu(provider):
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_onnxruntime_has_no_half_precision_on_a_cpu(precision):
     options = BackendOptions(provider="cpu", precision=precision)
-    with pytest.raises(
-        InvalidInputError, match=f"provider 'cpu', not in {precision}"
-    ):
+    with pytest.raises(InvalidInputError, match=f"provider 'cpu', not in {precision}"):
         load_backend("onnxruntime", ENCODER, WEIGHTS_DIRECTORY, options)
 
 
