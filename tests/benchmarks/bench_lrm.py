@@ -29,6 +29,7 @@ BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # of /proc/cpuinfo
 PLANES, DENSE = "planes.npy", "dense.npz"  # what the baseline leaves for the extraction
 METRICS = ("crop", "backend", "surface", "colour")  # of an engine's result, with _s
 STAGES_OF_MODULES = {"ImageTokenizer": "image tokenizer", "Backbone": "backbone"}
+RESOLUTION = 256  # samples a side of the grid, the official one
 GEMM = (3072, 1024, 8192)  # the first map of a feed-forward layer
 DECODER_GEMM = (8192, 64, 64)
 GEMM_REPEATS = 10
@@ -63,7 +64,7 @@ def baseline(folder: str, repeats: str) -> dict:
     """Figures of the official algorithm."""
     clock = StageClock()
     with clock.stage("load"):
-        from dense_baseline import RESOLUTION, dense_mesh
+        from dense_baseline import dense_mesh
 
         from recon_node.engines.lrm.triposr.checkpoint import stored_model
 
@@ -72,7 +73,7 @@ def baseline(folder: str, repeats: str) -> dict:
     runs = []
     for _ in range(int(repeats)):
         with clock.stage("total"):
-            mesh, planes = dense_mesh(model, view, clock)
+            mesh, planes = dense_mesh(model, view, clock, resolution=RESOLUTION)
         runs.append(dict(clock.stages))
     projected = (model.decoder.columns() @ planes.flatten(2)).unflatten(2, planes.shape[2:])
     np.save(Path(folder) / PLANES, projected.detach().numpy())
@@ -138,7 +139,7 @@ def extraction(folder: str, repeats: str) -> dict:
     from recon_node.engines.lrm.triposr.networks import DECODER
     from recon_node.engines.triplane import TriplaneField
 
-    planes, resolution = np.load(Path(folder) / PLANES), 256
+    planes = np.load(Path(folder) / PLANES)
     with np.load(Path(folder) / DENSE) as file:
         dense = file["vertices"]
     answer = {}
@@ -148,17 +149,17 @@ def extraction(folder: str, repeats: str) -> dict:
         for _ in range(int(repeats)):
             with clock.stage("surface"):
                 field = TriplaneField(decoder, planes)
-                surface = extract_density_surface(field, resolution=resolution, parity=True)
+                surface = extract_density_surface(field, resolution=RESOLUTION, parity=True)
             with clock.stage("colours"):
                 field.colours(surface.vertices)
             runs.append(dict(clock.stages))
-        voxel = 2 * field.half_extent / (resolution - 1)
+        voxel = 2 * field.half_extent / (RESOLUTION - 1)
         pairs = ((dense, surface.vertices), (surface.vertices, dense))
         apart = max(float(cKDTree(a).query(b)[0].max()) for a, b in pairs)
         answer[backend] = {
             "stages": _median(runs),
             "queries": surface.query_count,
-            "share_of_dense": surface.query_count / resolution**3,
+            "share_of_dense": surface.query_count / RESOLUTION**3,
             "vertices": len(surface.vertices),
             "vertices_of_dense": len(dense),
             "farthest_from_dense_voxels": apart / voxel,
@@ -167,25 +168,24 @@ def extraction(folder: str, repeats: str) -> dict:
 
 
 def roofline(folder: str) -> dict:
-    """How fast torch multiplies float32 matrices here, and how much of that a mesh needs."""
+    """How fast torch multiplies float32 matrices now, and what of that a mesh needs."""
     import torch
 
     from recon_node.engines.lrm.triposr.checkpoint import stored_model
 
     sizes = stored_model(_exported(folder)).config
-    speeds = {}
+    tflop = _encoder_tflop(sizes)
+    answer = {"encoder_tflop": tflop, "dense_decoder_tflop": _decoder_tflop(sizes)}
+    rng = torch.Generator().manual_seed(0)
     for name, (m, k, n) in (("large_gemm", GEMM), ("decoder_gemm", DECODER_GEMM)):
-        rng = torch.Generator().manual_seed(0)
         a, b = torch.randn(m, k, generator=rng), torch.randn(k, n, generator=rng)
         times = []
         for _ in range(GEMM_REPEATS):
             start = time.perf_counter()
             a @ b
             times.append(time.perf_counter() - start)
-        speeds[f"{name}_gflops"] = 2e-9 * m * k * n / float(np.median(times))
-    tflop = _encoder_tflop(sizes)
-    floor = 1000 * tflop / speeds["large_gemm_gflops"]
-    return {**speeds, "encoder_tflop": tflop, "encoder_floor_s": floor}
+        answer[f"{name}_gflops"] = 2e-9 * m * k * n / float(np.median(times))
+    return {**answer, "encoder_floor_s": 1000 * tflop / answer["large_gemm_gflops"]}
 
 
 def _encoder_tflop(sizes: object) -> float:
@@ -200,6 +200,13 @@ def _encoder_tflop(sizes: object) -> float:
     block = itself + context + 12 * count * c * c
     planes = 2 * count * c * c + sizes.layers * block + 4 * count * c * sizes.plane_channels
     return 2e-12 * (image + planes)
+
+
+def _decoder_tflop(sizes: object) -> float:
+    """Of the decoder at every point of the official grid."""
+    width = sizes.hidden_width
+    point = (3 * sizes.plane_channels + (sizes.hidden_layers - 1) * width + 4) * width
+    return 2e-12 * RESOLUTION**3 * point
 
 
 def _exported(folder: str) -> Path:
@@ -239,22 +246,23 @@ def in_own_process(*arguments: str, limit: float | None = None) -> dict:
 
 def measure_rows(folder: str, repeats: str, *, has_gpu: bool) -> list[dict]:
     """The baseline, then the engine on every backend and in every precision."""
-    rows = [{"name": "official algorithm, fp32", **in_own_process("baseline", folder, repeats)}]
     flags = set(Path("/proc/cpuinfo").read_text().split())
+    plans = [("official algorithm, fp32", None, ("baseline", folder, repeats))]
     for backend, precision, provider in ROWS + (GPU_ROWS if has_gpu else ()):
         name, limit, times = f"{backend} {precision} {provider}", None, repeats
         if (precision, provider) == ("bf16", "cpu") and not flags & BF16_FLAGS:
             # Once, and not for long: it says what happens to who asks for it here.
             name, limit, times = f"{name} (emulated)", EMULATED_LIMIT, "1"
-        found = in_own_process("engine", folder, times, backend, precision, provider, limit=limit)
-        rows.append({"name": name, **found})
+        plans.append((name, limit, ("engine", folder, times, backend, precision, provider)))
+    rows = []
+    for name, limit, arguments in plans:
+        # The speed of the machine at this moment, for rows that others disturbed.
+        speed = {"before": in_own_process("roofline", folder)}
+        rows.append({"name": name, **speed, **in_own_process(*arguments, limit=limit)})
     for row in rows:
         if "stages" in row:
-            runs = [row["stages"], *row["runs"]]
-            peaks = [
-                part["peak_mib"] for run in runs for part in run.values() if "peak_mib" in part
-            ]
-            row["peak_mib"] = max(peaks)
+            figures = [stage for run in row["runs"] for stage in run.values()]
+            row["peak_mib"] = max(stage.get("peak_mib", 0.0) for stage in figures)
             if "stages" in rows[0]:
                 theirs, ours = (of["stages"]["total"]["wall_s"] for of in (rows[0], row))
                 row["times_faster"] = theirs / ours
@@ -280,7 +288,6 @@ def main() -> None:
         report["prepare"] = prepared = in_own_process("prepare", folder, args.weights)
         if "error" in prepared:
             raise SystemExit(f"the weights could not be exported: {prepared['error']}")
-        report["roofline"] = in_own_process("roofline", folder)
         report["rows"] = measure_rows(folder, args.repeats, has_gpu=prepared["has_gpu"])
         report["extraction"] = in_own_process("extraction", folder, args.repeats)
     report["compact"] = [
@@ -295,7 +302,7 @@ def _print(report: dict) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"{report['hardware']}, {report['cores']} cores; wall clock [s]")
+    table = Table(title=f"{report['hardware']}, {report['cores']} cores; seconds by the clock")
     columns = {
         "load": ("load",),
         "crop": ("crop",),
@@ -306,7 +313,7 @@ def _print(report: dict) -> None:
         "colours": ("colour", "colours", "merge"),
         "total": ("total",),
     }
-    for heading in ("", *columns, "total [cpu s]", "peak [GB]", "times faster"):
+    for heading in ("", *columns, "cpu", "peak GB", "times faster"):
         table.add_column(heading, justify="right" if heading else "left")
     for row in report["rows"]:
         if "error" in row:
@@ -322,8 +329,10 @@ def _print(report: dict) -> None:
         table.add_row(row["name"], *cells, f"{stages['total']['cpu_s']:.1f}", memory, faster)
     console = Console(width=170)
     console.print(table)
-    for part in ("roofline", "extraction", "prepare"):
+    for part in ("extraction", "prepare"):
         console.print(part, report[part])
+    for row in report["rows"]:
+        console.print("before", row["name"], row["before"])
     for row in report["compact"]:
         totals = row.get("stages", {}).get("total", row.get("error"))
         console.print("compact", row.get("backend", ""), totals, row.get("peak_memory_mib", ""))

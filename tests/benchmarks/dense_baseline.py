@@ -2,7 +2,7 @@
 """The way from picture to mesh that the official TripoSR code takes, with our network's layers.
 
 In float32 and eager torch, nothing computed ahead: the network for one image, then density and
-colour at all 256³ points of the grid in pieces of 8192, all outputs and both activations kept,
+colour at all points of the grid in pieces of 8192, all outputs and both activations kept,
 marching cubes on the dense field, the network's answer once more at the vertices, and a mesh that
 trimesh merges. Where it is kinder than the original, it is faster: weights are mapped, not copied,
 and the image transformer's attention is fused, as only the triplane's is there.
@@ -22,7 +22,6 @@ from recon_node.engines.lrm.triposr.model import TripoSR
 from recon_node.engines.lrm.triposr.presets import TRIPOSR
 from recon_node.kernels.marching_cubes import marching_cubes
 
-RESOLUTION = 256
 CHUNK = 8192  # points
 GREY = 0.5
 PLANE_AXES = ((0, 1), (0, 2), (1, 2))
@@ -70,7 +69,7 @@ def in_chunks(answer: Callable[[Tensor], Answers], points: Tensor) -> Answers:
 
 @torch.no_grad()
 def dense_mesh(
-    model: TripoSR, view: View, clock: StageClock, *, resolution: int = RESOLUTION
+    model: TripoSR, view: View, clock: StageClock, *, resolution: int
 ) -> tuple[trimesh.Trimesh, Tensor]:
     """The coloured mesh, and the planes (3, F, S, S) that it was made from.
 
@@ -83,11 +82,11 @@ def dense_mesh(
     radius = model.config.radius
     with clock.stage("crop"):
         image = network_image(view, model.config.image_size)
-    with clock.stage("image tokenizer"):
-        tokens = model.image_tokens(image)
-    with clock.stage("backbone"):
-        tokens = model.plane_tokens(tokens)
-    with clock.stage("planes"):
+    with clock.stage("backend"):
+        with clock.stage("image tokenizer"):
+            tokens = model.image_tokens(image)
+        with clock.stage("backbone"):
+            tokens = model.plane_tokens(tokens)
         planes = model.planes(tokens)[0]
     with clock.stage("dense query"):
         axis = torch.linspace(0, 1, resolution)
