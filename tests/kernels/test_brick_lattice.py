@@ -20,8 +20,8 @@ def corner_values(seed=0):
     return np.random.default_rng(seed).normal(size=(COUNT,) * 3).astype(np.float32)
 
 
-def full_lattice(shift, firsts):
-    lattice = BrickLattice(COUNT, shift=shift)
+def full_lattice(shift, firsts, device="cpu"):
+    lattice = BrickLattice(COUNT, shift=shift, device=device)
     lattice.add(brick_indices(COUNT), firsts.ravel())
     return lattice
 
@@ -69,9 +69,9 @@ def halve_fully(lattice, shift, bound=0.0):
 
 
 @pytest.mark.parametrize("shift", [1, 2, 3])
-def test_halving_interpolates_and_finds_open_signs(shift):
+def test_halving_interpolates_and_finds_open_signs(shift, device):
     firsts = corner_values()
-    lattice = full_lattice(shift, firsts)
+    lattice = full_lattice(shift, firsts, device)
     wanted = halve_fully(lattice, shift, bound=0.3)
     expected = interpolated(firsts, 1 << shift)
     np.testing.assert_allclose(read(lattice, shift), expected, atol=1e-6)
@@ -111,10 +111,10 @@ def judged(values, caution, margin):
 
 @pytest.mark.parametrize(("scale", "fewest", "most"), [(0.01, 0, 0), (0.2, 1, 7), (1.0, 8, 8)])
 @pytest.mark.parametrize("seed", range(4))
-def test_eighths_are_judged_by_how_much_their_rows_bend(seed, scale, fewest, most):
+def test_eighths_are_judged_by_how_much_their_rows_bend(seed, scale, fewest, most, device):
     rng = np.random.default_rng(seed)
     values = (rng.choice([-2.0, 2.0]) + scale * rng.normal(size=(3, 3, 3))).astype(np.float32)
-    lattice = full_lattice(1, corner_values())
+    lattice = full_lattice(1, corner_values(), device)
     cell = np.array([[2, 0, 2]], np.int32)
     halve_fully(lattice, 1)
     places = np.arange(COUNT**3 * 8, dtype=np.int32)
@@ -138,8 +138,8 @@ def test_eighths_that_are_settled_get_their_sign():
     assert (read(lattice, 2) == -1.0).all()
 
 
-def test_ends_of_crossed_edges_are_those_of_numpy():
-    lattice = full_lattice(2, corner_values(3))
+def test_ends_of_crossed_edges_are_those_of_numpy(device):
+    lattice = full_lattice(2, corner_values(3), device)
     halve_fully(lattice, 2)
     values = read(lattice, 2)
     is_end = np.zeros(values.shape, bool)
@@ -161,8 +161,8 @@ def test_ends_of_crossed_edges_are_those_of_numpy():
 
 
 @pytest.mark.parametrize("shift", [0, 1, 2])
-def test_crossed_cells_and_their_surface_are_those_of_the_dense_lattice(shift):
-    lattice = full_lattice(shift, corner_values(4))
+def test_crossed_cells_and_their_surface_are_those_of_the_dense_lattice(shift, device):
+    lattice = full_lattice(shift, corner_values(4), device)
     halve_fully(lattice, shift)
     values = read(lattice, shift).astype(np.float32)
     cells, entered = lattice.crossed(brick_indices(INNER))
