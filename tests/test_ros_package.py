@@ -30,8 +30,8 @@ ROSDEP_KEYS = {
 WITHOUT_KEY = {"warp", "manifold3d"}  # docs/ros.md says how to install them
 # What the node runs without: packages of extras, and what only measurements use.
 OPTIONAL = {
-    "torch", "safetensors", "onnx", "onnx_ir", "lightning_fabric", "tensorboard", "scipy", "rosbags",
-    "viser", "huggingface_hub",
+    "torch", "safetensors", "onnx", "onnx_ir", "lightning_fabric", "tensorboard", "scipy",
+    "rosbags", "viser", "huggingface_hub",
 }  # fmt: skip
 
 
