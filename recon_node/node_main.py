@@ -13,6 +13,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 from recon_node.engines.errors import ReconstructionError
+from recon_node.freed_memory import return_freed_memory
 from recon_node.kernels.warp_start import start_warp
 from recon_node.node import ReconNode
 from recon_node.ros_process import end_process, spin, start_ros
@@ -50,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: Arguments of ROS (`--ros-args …`); those of the process by default.
     """
+    return_freed_memory()
     try:
         stop = start_ros(sys.argv if argv is None else ["recon", *argv])
         node = ReconNode()
