@@ -24,10 +24,11 @@ from recon_node.engines.lrm.triposr.presets import (
 )
 
 HOW_TO_GET = (
-    "with a network: `pip install huggingface_hub`, then `hf download stabilityai/TripoSR "
-    "model.ckpt --local-dir weights`; then pass --weights weights/model.ckpt"
+    "where there is a network: `pip install huggingface_hub` and `hf download stabilityai/TripoSR "
+    "model.ckpt --local-dir weights`; bring weights/model.ckpt to this machine and pass --weights "
+    "weights/model.ckpt (of the node, the parameter weights)"
 )
-"""The two commands that fetch the public weights; on a robot without a network, copy the file."""
+"""The two commands that fetch the public weights, and where to put them."""
 
 _SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".tar")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -187,13 +188,13 @@ def _file_of_repository(repository: str) -> Path:
         except errors.LocalEntryNotFoundError as error:
             raise WeightsError(
                 f"{repository} is not in the local cache of Hugging Face, and cannot be fetched "
-                f"without a network; {HOW_TO_GET}"
+                f"without a network; get it {HOW_TO_GET}"
             ) from error
         except errors.EntryNotFoundError:
             continue  # the repository is there, this file is not
         except OSError as error:
             raise WeightsError(
-                f"{repository} cannot be fetched from Hugging Face ({error}); {HOW_TO_GET}"
+                f"{repository} cannot be fetched from Hugging Face ({error}); get it {HOW_TO_GET}"
             ) from error
     raise WeightsError(
         f"the repository {repository} has none of the files {', '.join(files)}; download the one "
