@@ -38,6 +38,7 @@ CONFINED = {
         "engines/lrm/triposr/transformer.py",
         "engines/lrm/triposr/vit.py",
         "engines/backends/torch_backend.py",
+        "engines/backends/cuda_replay.py",
         "engines/backends/export",
         "training/",
     ),

@@ -14,6 +14,8 @@ from recon_node.engines.errors import BackendUnavailableError, InvalidInputError
 torch = require_package("torch", extra="torch")
 require_package("safetensors.torch", extra="torch")
 
+CudaReplay = importlib.import_module("recon_node.engines.backends.cuda_replay").CudaReplay
+
 _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _WITH_WEIGHTS_IN_HALF = (torch.nn.Linear, torch.nn.Conv2d, torch.nn.ConvTranspose2d)
 
@@ -24,7 +26,7 @@ class TorchBackend:
     In half precision the weights are stored in it. Where the module says which steps work in the
     type of its weights, that is all; else the weights of linear layers and convolutions are stored
     so, autocast computes with them, and pointwise networks stay in float32, because their inputs
-    are coordinates.
+    are coordinates. On a GPU a typed network of fixed sizes is recorded as a CUDA graph.
 
     Args:
         network: Which network.
@@ -55,7 +57,9 @@ class TorchBackend:
                 if network.is_typed or isinstance(part, _WITH_WEIGHTS_IN_HALF):
                     for parameter in part.parameters(recurse=False):
                         parameter.data = parameter.data.to(self._type)
-        self._network = network
+        self._network, self._call = network, self._module
+        if self._device.type == "cuda" and network.is_typed and not network.pointwise:
+            self._call = CudaReplay(self._module)
 
     def run(
         self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str] | None = None
@@ -71,7 +75,7 @@ class TorchBackend:
             enabled=self._with_autocast,
         )
         with torch.inference_mode(), cast:
-            answer = self._module(*tensors)
+            answer = self._call(*tensors)
         if isinstance(answer, torch.Tensor):
             answer = (answer,)
         by_port = dict(zip(self._network.outputs, answer, strict=True))
