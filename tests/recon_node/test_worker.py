@@ -33,6 +33,7 @@ def worker(told, gate):
     faults = []
     worker = Worker(
         lambda: gate.wait(PATIENCE) and HullEngine(),
+        load_anywhere=HullEngine,
         mailbox=Mailbox(),
         store=ObjectStore(),
         change=ChangeDetector(ChangeConfig()),
