@@ -69,6 +69,18 @@ def test_one_kind_of_picture(eval_folder, recon, tmp_path):
     assert {row["picture"] for row in rows} == {"plain"}
 
 
+def test_triposr_is_scored_like_any_engine(eval_folder, recon, triposr_file, tmp_path):
+    """Take weights that the user brings; the network sees a ball in everything."""
+    run = recon(
+        *("evaluate", eval_folder, "-e", "triposr", "-b", "torch", "--weights", triposr_file),
+        *("--pictures", "plain", "--json", tmp_path / "out.json"),
+    )
+    assert run.code == 0, run.err
+    document = json.loads((tmp_path / "out.json").read_text())
+    assert document["engine"] == "triposr" and document["failures"] == []
+    assert document["summary"]["depth"]["iou_mean"] > 0.7
+
+
 def test_worst_are_drawn(eval_folder, recon, tmp_path):
     """Draw the sheet of the worst."""
     run = recon(
