@@ -24,7 +24,7 @@ def build_plan(
     is_pointwise: bool,
     precision: str,
     compute_capability: str | None,
-    progress: Callable[[float], None],
+    progress: Callable[[float], bool],
 ) -> memoryview:
     """The plan of a graph.
 
@@ -33,7 +33,7 @@ def build_plan(
         is_pointwise: Whether what is free in it is a number of points, not of images.
         precision: "fp32", "bf16" or "fp16": the type of products and of what is between them.
         compute_capability: Of the GPU that will run it, such as "8.9"; None: that of this machine.
-        progress: Called with the share that is done, from 0 to 1.
+        progress: Called with the share that is done, from 0 to 1; answers whether to go on.
 
     Raises:
         InvalidInputError: This TensorRT builds no plans for that compute capability.
@@ -113,7 +113,7 @@ def _add_sizes(
 class _Progress(trt.IProgressMonitor):
     """One number out of TensorRT's phases, which lie in each other and have their own steps."""
 
-    def __init__(self, progress: Callable[[float], None]):
+    def __init__(self, progress: Callable[[float], bool]):
         super().__init__()
         self._progress = progress
         self._phases: dict[str, tuple[float, float]] = {}  # share where it starts, share of a step
@@ -128,10 +128,10 @@ class _Progress(trt.IProgressMonitor):
         """Called by TensorRT; whether to go on."""
         start, width = self._phases[phase]
         share = min(start + (step + 1) * width, 1.0)
-        if share > self._done:
-            self._done = share
-            self._progress(share)
-        return True
+        if share <= self._done:
+            return True
+        self._done = share
+        return self._progress(share)
 
     def phase_finish(self, phase: str) -> None:
         """Called by TensorRT."""

@@ -113,8 +113,6 @@ def main(order: str) -> int:
     except ReconstructionError as error:
         _tell(fault=str(error))
         return 2
-    except BrokenPipeError:  # nobody waits any more
-        return 1
     return 0
 
 
@@ -124,11 +122,12 @@ def _build(asked: dict[str, object]) -> None:
     cache, key = PlanCache(Path(asked["directory"])), PlanKey(**asked["key"])
     told = 0.0
 
-    def progress(share: float) -> None:
+    def progress(share: float) -> bool:
         nonlocal told
-        if share >= told + _SMALLEST_STEP:
-            told = share
-            _tell(progress=share)
+        if share < told + _SMALLEST_STEP:
+            return True
+        told = share
+        return _tell(progress=share)
 
     with (cache.directory / _LOCK_FILE).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -144,8 +143,13 @@ def _build(asked: dict[str, object]) -> None:
     _tell(progress=1.0, stored=str(cache.path(key)))
 
 
-def _tell(**news: object) -> None:
-    print(json.dumps(news), flush=True)
+def _tell(**news: object) -> bool:
+    """Whether anybody still listens, after the news went out."""
+    try:
+        print(json.dumps(news), flush=True)
+    except BrokenPipeError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

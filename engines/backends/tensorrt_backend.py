@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """TensorRT on an NVIDIA GPU: a network as a plan, which is built once for each kind of GPU."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from recon_node.kernels.device_arrays import DeviceArrays, compute_capability
 from recon_node.kernels.warp_start import start_warp
 
 _DEVICE = "cuda:0"
+
+_logger = logging.getLogger(__name__)
 
 
 def load_tensorrt(network: Network, weights: Path, options: BackendOptions) -> Backend:
@@ -53,6 +56,13 @@ def load_tensorrt(network: Network, weights: Path, options: BackendOptions) -> B
             return TensorRTBackend(network, plan, key)
         except WeightsError:  # whole, but not for this driver: another build may be
             cache.path(key).unlink()
+    _logger.warning(
+        "there is no plan of the %s for compute capability %s yet: it is built in the background, "
+        "as long as this process runs, and onnxruntime serves meanwhile; `recon build` makes plans "
+        "ahead of time",
+        network.name,
+        capability,
+    )
     build = start_build(network, graphs, cache, key, for_this_machine=True)
     return HandoverBackend(
         load_backend("onnxruntime", network, graphs),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A model's weights on disk: a safetensors file, checked before anyone trusts it."""
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -42,6 +43,9 @@ class Layout:
 def checked_weights(path: Path) -> str:
     """SHA-256 of a file of weights, after it was found whole.
 
+    A file that has not changed since the last call is not read again: both networks of a model ask,
+    and large ones take seconds.
+
     Raises:
         WeightsError: The file is missing, truncated, changed or not safetensors.
     """
@@ -50,7 +54,13 @@ def checked_weights(path: Path) -> str:
             f"{path} is missing, so the engine has no weights; pass --weights with the folder "
             "that holds it (recon brings that of the compact engine), or use --engine hull"
         )
-    size = path.stat().st_size
+    found = path.stat()
+    return _checked(path, found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+@functools.lru_cache(maxsize=8)
+def _checked(path: Path, size: int, mtime_ns: int, inode: int) -> str:
+    """What `checked_weights` answers for a file of this size, time and place."""
     with path.open("rb") as file:
         header = _read_header(file, size)
         layout = read_layout(header, path)
@@ -59,11 +69,12 @@ def checked_weights(path: Path) -> str:
                 f"{path} has {size} bytes where its header promises {layout.end}: it is "
                 "truncated or corrupt; fetch it again"
             )
+        promised = layout.notes.get(TENSORS_DIGEST_KEY)
         tensors, whole = hashlib.sha256(), hashlib.sha256(header)
         while block := file.read(_BLOCK_BYTES):
             whole.update(block)
-            tensors.update(block)
-    promised = layout.notes.get(TENSORS_DIGEST_KEY)
+            if promised:
+                tensors.update(block)
     if promised and promised != tensors.hexdigest():
         raise WeightsError(
             f"{path} is corrupt: its tensors are not those that its header was written for; "
