@@ -111,8 +111,10 @@ def _precision(network: Network, precision: str, device: "torch.device") -> str:
         return "fp32"
     if precision != "auto":
         return precision
+    if not network.is_typed:  # small, and bfloat16 moved one of 36 surfaces by a voxel
+        return "fp32"
     if device.type == "cpu":
-        return "bf16" if network.is_typed and _cpu_multiplies_bf16() else "fp32"
+        return "bf16" if _cpu_multiplies_bf16() else "fp32"
     return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
 
 
