@@ -4,9 +4,12 @@
 Written to be read and to be right; gradients of every order are torch's own.
 """
 
+from collections.abc import Sequence
+
 import torch
 
 from recon_node.kernels.hash_grid_config import HashGridConfig
+from recon_node.kernels.ray_march import RaySamples
 
 _CORNERS = [(c & 1, (c >> 1) & 1, c >> 2) for c in range(8)]
 _PRIMES = (1, 2654435761, 805459861)
@@ -52,3 +55,52 @@ def hash_slopes(
         positions = positions if positions.requires_grad else positions.detach().requires_grad_()
         features = hash_encode(positions, table, config=config)
         return torch.autograd.grad(features, positions, cotangents, create_graph=True)[0]
+
+
+def ray_box(
+    origins: torch.Tensor,
+    directions: torch.Tensor,
+    *,
+    lower: Sequence[float],
+    upper: Sequence[float],
+    near: float = 0.0,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ray parameters at which rays enter and leave a box, (N,), as in `kernels.ray_box`."""
+    corners = origins.new_tensor([list(lower), list(upper)])
+    planes = (corners - origins[:, None]) / directions[:, None]  # (N, 2, 3)
+    beside = (origins < corners[0]) | (origins > corners[1])
+    parallel = directions == 0
+    entries = planes.amin(dim=1).masked_fill(parallel, -torch.inf).amax(dim=1).clamp(min=near)
+    exits = planes.amax(dim=1).masked_fill(parallel, torch.inf).amin(dim=1)
+    met = (entries < exits) & exits.isfinite() & ~(parallel & beside).any(dim=1)
+    nowhere = torch.full_like(entries, near)
+    return torch.where(met, entries, nowhere), torch.where(met, exits, nowhere)
+
+
+def ray_march(
+    origins: torch.Tensor,
+    directions: torch.Tensor,
+    t_nears: torch.Tensor,
+    t_fars: torch.Tensor,
+    occupied: torch.Tensor,
+    *,
+    lower: Sequence[float],
+    upper: Sequence[float],
+    step: float,
+    jitter: torch.Tensor,
+) -> RaySamples:
+    """Intervals of rays whose middle lies in an occupied cell, as in `kernels.ray_march`."""
+    longest = float((t_fars - t_nears).amax()) if len(origins) else 0.0
+    cuts = torch.arange(-1, max(int(longest / step), 0) + 2, device=origins.device)
+    bounds = t_nears[:, None] + (cuts + jitter[:, None]).clamp(min=0) * step
+    bounds = torch.minimum(bounds, t_fars[:, None])
+    starts, ends = bounds[:, :-1], bounds[:, 1:]
+    points = origins[:, None] + (0.5 * (starts + ends))[..., None] * directions[:, None]
+    low, high = origins.new_tensor([list(lower), list(upper)])
+    cells = origins.new_tensor(occupied.shape)
+    x, y, z = ((points - low) / (high - low) * cells).floor().long().unbind(dim=-1)
+    inside = [c.clamp(0, size - 1) for c, size in zip((x, y, z), occupied.shape, strict=True)]
+    kept = occupied[tuple(inside)] & (starts < ends)
+    counts = kept.sum(dim=1)
+    packed_info = torch.stack([counts.cumsum(0) - counts, counts], dim=1)
+    return RaySamples(starts[kept], ends[kept], kept.nonzero()[:, 0], packed_info)

@@ -41,6 +41,8 @@ CONFINED = {
         "engines/backends/cuda_replay.py",
         "engines/backends/export",
         "kernels/hash_grid.py",
+        "kernels/ray_box.py",
+        "kernels/ray_march.py",
         "kernels/reference.py",
         "kernels/torch_launch.py",
         "training/",
