@@ -14,8 +14,8 @@ class StageClock:
     """Figures of named stages, which may lie inside each other.
 
     Attributes:
-        stages: By name: `wall_s`, `cpu_s` (of all threads) and `peak_mib`, the most resident
-            memory of the process meanwhile, mapped files included.
+        stages: By name: `wall_s`, `cpu_s` (of all threads), `peak_mib`, the most resident memory
+            of the process meanwhile, and `mapped_mib`, what of files is mapped into it at the end.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class StageClock:
     def begin(self, name: str) -> None:
         """Begins a stage inside those that are running."""
         self._share_peak()
-        self.stages[name] = {"wall_s": 0.0, "cpu_s": 0.0, "peak_mib": 0.0}
+        self.stages[name] = {"wall_s": 0.0, "cpu_s": 0.0, "peak_mib": 0.0, "mapped_mib": 0.0}
         self._running.append((name, time.perf_counter(), time.process_time()))
 
     def end(self) -> None:
@@ -43,11 +43,17 @@ class StageClock:
         name, wall, cpu = self._running.pop()
         self.stages[name]["wall_s"] = time.perf_counter() - wall
         self.stages[name]["cpu_s"] = time.process_time() - cpu
+        self.stages[name]["mapped_mib"] = _resident("RssFile")
 
     def _share_peak(self) -> None:
         """Tells all running stages the peak since the last of these calls, and forgets it."""
-        lines = (_SELF / "status").read_text().splitlines()
-        peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+        peak = _resident("VmHWM")
         for name, _, _ in self._running:
             self.stages[name]["peak_mib"] = max(self.stages[name]["peak_mib"], peak)
         (_SELF / "clear_refs").write_text(_RESET_PEAK)
+
+
+def _resident(field: str) -> float:
+    """A size of this process in /proc/self/status [MiB]."""
+    lines = (_SELF / "status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
