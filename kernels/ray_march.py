@@ -110,6 +110,15 @@ def _march_kernel(
     counts[i] = count
 
 
+def _grid(occupied: torch.Tensor, lower: Sequence[float], upper: Sequence[float]) -> _Grid:
+    grid = _Grid()
+    grid.occupied = wp.from_torch(occupied.contiguous())
+    grid.lower = wp.vec3(*lower)
+    axes = zip(occupied.shape, lower, upper, strict=True)
+    grid.per_length = wp.vec3(*(cells / (high - low) for cells, low, high in axes))
+    return grid
+
+
 def ray_march(
     origins: torch.Tensor,
     directions: torch.Tensor,
@@ -151,13 +160,8 @@ def ray_march(
     check_tensor("occupied", occupied, (None, None, None), device=device, dtype=torch.bool)
     if not step > 0:
         raise ValueError(f"step = {step} leads nowhere; choose a length above zero")
-    grid = _Grid()
-    grid.occupied = wp.from_torch(occupied.contiguous())
-    grid.lower = wp.vec3(*lower)
-    shape = zip(occupied.shape, lower, upper, strict=True)
-    grid.per_length = wp.vec3(*(cells / (high - low) for cells, low, high in shape))
     rays = [
-        grid,
+        _grid(occupied, lower, upper),
         *(wp.from_torch(t.detach().contiguous(), dtype=wp.vec3) for t in (origins, directions)),
         *(wp.from_torch(t.detach().contiguous()) for t in (t_nears, t_fars, jitter)),
         float(step),
