@@ -4,10 +4,12 @@
 Written to be read and to be right; gradients of every order are torch's own.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
 
+from recon_node.kernels.composite import Composite
 from recon_node.kernels.hash_grid_config import HashGridConfig
 from recon_node.kernels.ray_march import RaySamples
 
@@ -104,3 +106,21 @@ def ray_march(
     counts = kept.sum(dim=1)
     packed_info = torch.stack([counts.cumsum(0) - counts, counts], dim=1)
     return RaySamples(starts[kept], ends[kept], kept.nonzero()[:, 0], packed_info)
+
+
+def composite(
+    samples: RaySamples, sigmas: torch.Tensor, rgbs: torch.Tensor, *, stop: float = 1e-4
+) -> Composite:
+    """Weights of samples, and opacities, depths and colours of rays, as in `kernels.composite`."""
+    lengths = samples.t_ends - samples.t_starts
+    middles = 0.5 * (samples.t_starts + samples.t_ends)
+    rays = []
+    for first, count in samples.packed_info.tolist():
+        thickness = (sigmas * lengths)[first : first + count]
+        passed = torch.cat([thickness.new_zeros(1), thickness.cumsum(0)])[:-1]
+        seen = passed <= (-math.log(stop) if stop > 0 else math.inf)
+        rays.append(seen * torch.exp(-passed) * (1 - torch.exp(-thickness)))
+    weights = torch.cat([*rays, sigmas.new_zeros(0)])
+    terms = torch.cat([weights[:, None], (weights * middles)[:, None], weights[:, None] * rgbs], 1)
+    sums = terms.new_zeros(len(rays), 5).index_add(0, samples.ray_indices, terms)
+    return Composite(weights, sums[:, 0], sums[:, 1], sums[:, 2:])

@@ -40,6 +40,7 @@ CONFINED = {
         "engines/backends/torch_backend.py",
         "engines/backends/cuda_replay.py",
         "engines/backends/export",
+        "kernels/composite.py",
         "kernels/hash_grid.py",
         "kernels/ray_box.py",
         "kernels/ray_march.py",
