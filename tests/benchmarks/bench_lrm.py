@@ -313,7 +313,7 @@ def _print(report: dict) -> None:
         "colours": ("colour", "colours", "merge"),
         "total": ("total",),
     }
-    for heading in ("", *columns, "cpu", "peak GB", "times faster"):
+    for heading in ("", *columns, "cpu", "preempted", "peak GB", "times faster"):
         table.add_column(heading, justify="right" if heading else "left")
     for row in report["rows"]:
         if "error" in row:
@@ -324,9 +324,11 @@ def _print(report: dict) -> None:
         for names in columns.values():
             found = [stages[name]["wall_s"] for name in names if name in stages]
             cells.append(f"{sum(found):.2f}" if found else "")
+        total = stages["total"]
+        cells += [f"{total['cpu_s']:.1f}", f"{total['preemptions']:.0f}"]
         memory = f"{row['peak_mib'] * 2**20 / 1e9:.2f}"
         faster = f"{row['times_faster']:.2f}" if "times_faster" in row else ""
-        table.add_row(row["name"], *cells, f"{stages['total']['cpu_s']:.1f}", memory, faster)
+        table.add_row(row["name"], *cells, memory, faster)
     console = Console(width=170)
     console.print(table)
     for part in ("extraction", "prepare"):
