@@ -14,6 +14,7 @@ PIECE = 2048  # points decoded at once: with 64 channels of them 512 KiB, a core
 
 # Plane k is sampled at these two coordinates, the first along its last array axis.
 AXES = ((0, 1), (0, 2), (1, 2))
+_CHANNELS = {"density": (), "colour": (3,)}  # of the decoder's ports
 
 
 class TriplaneField:
@@ -86,7 +87,7 @@ class TriplaneField:
         def answer(piece: slice) -> np.ndarray:
             return self._decoder.run({"hidden": hidden(piece)}, outputs=(port,))[port]
 
-        return np.concatenate(self._pieces.ask(answer, count))
+        return self._pieces.ask(answer, count, _CHANNELS[port])
 
     def _pixels(self, coordinates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Pixels before coordinates, i64 (…), and how far beyond them, f32 (…) in [0, 1]."""

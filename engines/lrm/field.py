@@ -60,16 +60,16 @@ class CompactField:
 
     def sdf(self, points: np.ndarray) -> np.ndarray:
         """Signed distance, f32 (N,), negative inside, at canonical points f32 (N, 3)."""
-        return self._ask(points, "sdf")
+        return self._ask(points, "sdf", ())
 
     def colours(self, points: np.ndarray) -> np.ndarray:
         """sRGB in [0, 1], f32 (N, 3), at canonical points f32 (N, 3)."""
-        return self._ask(points, "colours")
+        return self._ask(points, "colours", (3,))
 
-    def _ask(self, points: np.ndarray, port: str) -> np.ndarray:
+    def _ask(self, points: np.ndarray, port: str, channels: tuple[int, ...]) -> np.ndarray:
         points = np.ascontiguousarray(points, np.float32)[None]
 
         def answer(piece: slice) -> np.ndarray:
-            return self._decoder.run({**self._fixed, "points": points[:, piece]})[port]
+            return self._decoder.run({**self._fixed, "points": points[:, piece]})[port][0]
 
-        return np.concatenate(self._pieces.ask(answer, points.shape[1]), axis=1)[0]
+        return self._pieces.ask(answer, points.shape[1], channels)

@@ -57,7 +57,7 @@ class TripoSREngine:
     ):
         path = weights_file(weights)
         source = identify(path)
-        load_kernels("brick_lattice", "ray_cast")
+        load_kernels("brick_lattice", "marching_cubes", "ray_cast")
         self.weights_note = str(source)
         self._preset = source.preset
         is_exported = path.name == WEIGHTS_FILE and (path.parent / ENCODER.graph_file).is_file()
