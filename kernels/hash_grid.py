@@ -56,9 +56,9 @@ def _gather_kernel(
         within = place_in_cell(scaled, cell)
         coefficients = corner_coefficients(positions[i], within, resolution, tangents, i)
         places = corner_rows(cell, levels, level)
-        total = coefficients[0] * table[places[0]]
+        total = coefficients[0] * type(features[i, level])(table[places[0]])
         for c in range(1, 8):
-            total += coefficients[c] * table[places[c]]
+            total += coefficients[c] * type(total)(table[places[c]])
         features[i, level] = total
 
 
@@ -104,7 +104,7 @@ def _slope_kernel(
         cotangent = cotangents[i, level]
         heights = Corners()
         for c in range(8):
-            heights[c] = wp.dot(table[places[c]], cotangent)
+            heights[c] = wp.dot(type(cotangent)(table[places[c]]), cotangent)
         speed = cells_per_length(positions[i], resolution)
         if tangents:
             bend = corner_bend(heights, within, wp.cw_mul(speed, tangents[i]))
@@ -144,7 +144,8 @@ def _run(
 
 def _vectors(tensor: torch.Tensor) -> wp.array:
     """The tensor's last axis as one vector each."""
-    vector = wp.types.vector(length=tensor.shape[-1], dtype=wp.float32)
+    number = wp.dtype_from_torch(tensor.dtype)
+    vector = wp.types.vector(length=tensor.shape[-1], dtype=number)
     return wp.from_torch(tensor.detach().contiguous(), dtype=vector)
 
 
@@ -181,8 +182,9 @@ def _adjoint(
         arrays = _vectors(table), features, _vectors(slopes)
         _run(_slope_kernel, config, positions, tangents, *arrays)
     if wanted[1]:
-        rows = torch.zeros_like(table)
-        _run(_scatter_kernel, config, positions, tangents, features, _vectors(rows))
+        sums = torch.zeros_like(table, dtype=torch.float32)
+        _run(_scatter_kernel, config, positions, tangents, features, _vectors(sums))
+        rows = sums.to(table.dtype)
     return slopes, rows
 
 
@@ -229,6 +231,12 @@ class _Adjoint(torch.autograd.Function):
         return sum(bends) if wanted[0] else None, rows, sum(features), None, None
 
 
+def _check(positions: torch.Tensor, table: torch.Tensor, config: HashGridConfig) -> None:
+    check_tensor("positions", positions, (None, 3), device=positions.device)
+    dtype = torch.float16 if table.dtype == torch.float16 else torch.float32
+    check_tensor("table", table, config.table_shape, device=positions.device, dtype=dtype)
+
+
 def hash_encode(
     positions: torch.Tensor, table: torch.Tensor, *, config: HashGridConfig
 ) -> torch.Tensor:
@@ -238,16 +246,19 @@ def hash_encode(
     Across the faces of cells those to the positions jump. On a CPU sums have a fixed order; on CUDA
     the order in which threads add to a row, and with it the last bits, changes.
 
+    A table of halves (on CUDA, to read half as many bytes) is summed in single precision, as is its
+    gradient, which is then rounded to halves: keep the master in single precision and pass
+    `master.half()`. Below 6e-8 that gradient is zero unless the loss is scaled up.
+
     Args:
         positions: Points in the unit cube, f32 (N, 3).
-        table: Rows of all levels, f32 `config.table_shape`.
+        table: Rows of all levels, f32 or f16 `config.table_shape`.
         config: Sizes, W = `config.width`.
 
     Raises:
         ValueError: if an argument has another shape, type or device.
     """
-    check_tensor("positions", positions, (None, 3), device=positions.device)
-    check_tensor("table", table, config.table_shape, device=positions.device)
+    _check(positions, table, config)
     return _Encode.apply(positions, table, config)
 
 
@@ -267,7 +278,7 @@ def hash_slopes(
 
     Args:
         positions: Points in the unit cube, f32 (N, 3).
-        table: Rows of all levels, f32 `config.table_shape`.
+        table: Rows of all levels, f32 or f16 `config.table_shape`.
         cotangents: Gradients of a scalar per point in its features, f32 (N, W).
         config: Sizes, W = `config.width`.
 
@@ -275,7 +286,6 @@ def hash_slopes(
         ValueError: if an argument has another shape, type or device.
     """
     device, shape = positions.device, (len(positions), config.width)
-    check_tensor("positions", positions, (None, 3), device=device)
-    check_tensor("table", table, config.table_shape, device=device)
+    _check(positions, table, config)
     check_tensor("cotangents", cotangents, shape, device=device)
     return _Adjoint.apply(positions, table, cotangents, config, (True, False))[0]

@@ -98,6 +98,27 @@ def test_a_constant_is_constant_beyond_the_cube(draw):
     assert outside.any() and (gradient[outside] == 0).all()
 
 
+@pytest.mark.parametrize("config", CONFIGS[:2], ids=str)
+def test_a_table_of_halves_counts_as_its_values(draw, config):
+    """Sum the same numbers in the same precision; only the table's gradient is rounded."""
+    halves, positions = draw(*config.table_shape).half(), _positions(draw, 300)
+    cotangents, along = draw(300, config.width), draw(300, 3)
+    answers = []
+    for table in (halves, halves.float()):
+        leaves = positions.clone().requires_grad_(), table.requires_grad_()
+        features = hash_encode(*leaves, config=config)
+        slopes, rows = torch.autograd.grad(features, leaves, cotangents, create_graph=True)
+        (bends,) = torch.autograd.grad((slopes * along).sum(), leaves[1])
+        answers.append((features, slopes, rows, bends))
+        assert rows.dtype == bends.dtype == table.dtype
+    (features, slopes, *grads), (same_features, same_slopes, *same_grads) = answers
+    torch.testing.assert_close(features, same_features, **CLOSE)
+    torch.testing.assert_close(slopes, same_slopes, **CLOSE)
+    for ours, exact in zip(grads, same_grads, strict=True):
+        half_ulp = 2**-11  # what rounding to halves may change
+        torch.testing.assert_close(ours.float(), exact, rtol=2 * half_ulp, atol=1e-4)
+
+
 def test_no_points_have_no_features(draw):
     config = CONFIGS[0]
     table = draw(*config.table_shape).requires_grad_()
@@ -135,6 +156,11 @@ def test_the_same_sums_come_out_twice(draw):
         (torch.zeros(4, 2), torch.zeros(CONFIGS[0].table_shape), r"positions has shape \(4, 2\)"),
         (torch.zeros(4, 3), torch.zeros(7, 2), r"table has shape \(7, 2\)"),
         (torch.zeros(4, 3).double(), torch.zeros(7, 2), r"positions.to\(torch.float32\)"),
+        (
+            torch.zeros(4, 3),
+            torch.zeros(CONFIGS[0].table_shape).double(),
+            r"table.to\(torch.float32",
+        ),
     ],
 )
 def test_what_no_kernel_can_read_is_refused(positions, table, message):
