@@ -13,6 +13,8 @@ import warp as wp
 
 from recon_node.kernels.torch_launch import check_tensor, launch
 
+_DOUBT = wp.constant(wp.float32(1e-3))  # of a step, within which rounding may misplace a middle
+
 
 @dataclass(frozen=True, eq=False)
 class RaySamples:
@@ -33,10 +35,11 @@ class RaySamples:
 
 @wp.struct
 class _Grid:
-    """Cells of a box: which may hold matter, the box's corner, and cells per unit of length."""
+    """Cells of a box: which may hold matter, the box's corner, a cell's sides, and 1 / sides."""
 
     occupied: wp.array3d(dtype=wp.bool)
     lower: wp.vec3
+    lengths: wp.vec3
     per_length: wp.vec3
 
 
@@ -57,14 +60,14 @@ def _cell(grid: _Grid, point: wp.vec3):
 
 
 @wp.func
-def _cell_exit(grid: _Grid, cell: wp.vec3i, origin: wp.vec3, direction: wp.vec3):
-    """Ray parameter at which the ray leaves the cell."""
+def _cell_exit(grid: _Grid, cell: wp.vec3i, origin: wp.vec3, inverse: wp.vec3):
+    """Ray parameter at which the ray leaves the cell; `inverse` is 0 where the direction is."""
     leave = wp.float32(wp.inf)
     for axis in range(3):
-        if direction[axis] != 0.0:
-            side = wp.where(direction[axis] > 0.0, cell[axis] + 1, cell[axis])
-            plane = grid.lower[axis] + wp.float32(side) / grid.per_length[axis]
-            leave = wp.min(leave, (plane - origin[axis]) / direction[axis])
+        if inverse[axis] != 0.0:
+            side = wp.where(inverse[axis] > 0.0, cell[axis] + 1, cell[axis])
+            plane = grid.lower[axis] + wp.float32(side) * grid.lengths[axis]
+            leave = wp.min(leave, (plane - origin[axis]) * inverse[axis])
     return leave
 
 
@@ -89,6 +92,10 @@ def _march_kernel(
     count = wp.int64(0)
     k = wp.int32(0)
     start = t_near
+    inverse = wp.vec3(0.0, 0.0, 0.0)
+    for axis in range(3):
+        if directions[i][axis] != 0.0:
+            inverse[axis] = 1.0 / directions[i][axis]
     while start < t_far and t_far < wp.inf:
         start = _boundary(k - 1, t_near, t_far, step, jitter[i])
         end = _boundary(k, t_near, t_far, step, jitter[i])
@@ -104,9 +111,10 @@ def _march_kernel(
                     ray_indices[place] = wp.int64(i)
                 count = count + wp.int64(1)
             else:
-                # The last interval whose middle lies in this cell is looked at once more.
-                leave = wp.min(_cell_exit(grid, cell, origins[i], directions[i]), t_far)
-                k = wp.max(k, wp.int32((leave - t_near) / step - jitter[i] + 0.5))
+                # To the first interval whose middle may lie beyond this cell.
+                leave = wp.min(_cell_exit(grid, cell, origins[i], inverse), t_far)
+                last = (leave - t_near) / step - jitter[i] + 0.5
+                k = wp.max(k, wp.int32(last - _DOUBT) + 1)
     counts[i] = count
 
 
@@ -114,7 +122,8 @@ def _grid(occupied: torch.Tensor, lower: Sequence[float], upper: Sequence[float]
     grid = _Grid()
     grid.occupied = wp.from_torch(occupied.contiguous())
     grid.lower = wp.vec3(*lower)
-    axes = zip(occupied.shape, lower, upper, strict=True)
+    axes = list(zip(occupied.shape, lower, upper, strict=True))
+    grid.lengths = wp.vec3(*((high - low) / cells for cells, low, high in axes))
     grid.per_length = wp.vec3(*(cells / (high - low) for cells, low, high in axes))
     return grid
 
