@@ -114,13 +114,15 @@ def composite(
     """Weights of samples, and opacities, depths and colours of rays, as in `kernels.composite`."""
     lengths = samples.t_ends - samples.t_starts
     middles = 0.5 * (samples.t_starts + samples.t_ends)
-    rays = []
-    for first, count in samples.packed_info.tolist():
-        thickness = (sigmas * lengths)[first : first + count]
-        passed = torch.cat([thickness.new_zeros(1), thickness.cumsum(0)])[:-1]
-        seen = passed <= (-math.log(stop) if stop > 0 else math.inf)
-        rays.append(seen * torch.exp(-passed) * (1 - torch.exp(-thickness)))
-    weights = torch.cat([*rays, sigmas.new_zeros(0)])
+    rays, count = len(samples.packed_info), len(samples.t_starts)
+    places = torch.arange(count, device=sigmas.device) - samples.packed_info[samples.ray_indices, 0]
+    longest = int(samples.packed_info[:, 1].amax()) if count else 0
+    # A row for each ray, with nothing in front of its first sample or behind its last.
+    thickness = sigmas.new_zeros(rays, longest + 1)
+    thickness = thickness.index_put((samples.ray_indices, places + 1), sigmas * lengths)
+    passed = thickness.cumsum(1)[samples.ray_indices, places]
+    seen = passed <= (-math.log(stop) if stop > 0 else math.inf)
+    weights = seen * torch.exp(-passed) * (1 - torch.exp(-sigmas * lengths))
     terms = torch.cat([weights[:, None], (weights * middles)[:, None], weights[:, None] * rgbs], 1)
-    sums = terms.new_zeros(len(rays), 5).index_add(0, samples.ray_indices, terms)
+    sums = terms.new_zeros(rays, 5).index_add(0, samples.ray_indices, terms)
     return Composite(weights, sums[:, 0], sums[:, 1], sums[:, 2:])
