@@ -9,6 +9,7 @@ PYTEST_ARGS ?=
 CONSTRAINTS := requirements/constraints.txt
 INSTALL_INPUTS := pyproject.toml setup.py $(CONSTRAINTS) requirements/make_venv.sh
 BENCH_LRM := tests/benchmarks/bench_lrm.py tests/benchmarks/bench_extraction.py
+BENCH_REFINE := tests/benchmarks/bench_refine.py
 ROS_INPUTS := requirements/add_ros.sh requirements/build_interfaces.sh requirements/ros_build.txt \
 	CMakeLists.txt package.xml $(wildcard msg/* srv/* action/*)
 
@@ -16,7 +17,7 @@ ROS_INPUTS := requirements/add_ros.sh requirements/build_interfaces.sh requireme
 unexport PYTHONPATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-lrm clean
+.PHONY: help demo test lint bench bench-lrm bench-refine clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -31,12 +32,15 @@ lint: .venv-test/.installed  ## check the code with ruff
 	.venv-test/bin/ruff check .
 
 bench: .venv/.ros  ## measure speed and memory into docs/benchmarks
-	@set -e; for script in $(filter-out $(BENCH_LRM),$(wildcard tests/benchmarks/bench_*.py)); do \
+	@set -e; for script in $(filter-out $(BENCH_LRM) $(BENCH_REFINE),$(wildcard tests/benchmarks/bench_*.py)); do \
 		.venv/bin/python $$script; done
 
 # By itself, because the official algorithm beside it takes minutes, and torch.
 bench-lrm: .venv-test/.installed  ## measure TripoSR's network beside the official algorithm (torch)
 	@set -e; for script in $(BENCH_LRM); do .venv-test/bin/python $$script; done
+
+bench-refine: .venv-test/.installed  ## measure the refiner's kernels beside plain torch
+	.venv-test/bin/python $(BENCH_REFINE)
 
 clean:  ## remove environments, build products and out/
 	rm -rf .venv .venv-test build dist out *.egg-info .pytest_cache .ruff_cache .hypothesis
