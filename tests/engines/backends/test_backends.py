@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,29 @@ def test_both_backends_answer_alike_for_any_number_of_points(random_weights, inp
         assert ours["colours"].shape == theirs["colours"].shape == (1, count, 3)
         for port in ours:
             assert relative_error(ours[port], theirs[port]) < 1e-5
+
+
+def test_torch_answers_several_callers_with_one_thread_each(random_weights, inputs, rng):
+    planes = load_backend("torch", ENCODER, random_weights).run(inputs)
+    usual = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        backend = load_backend("torch", DECODER, random_weights)
+        assert backend.concurrency == 3
+        seen = []
+        watch = backend._module.register_forward_hook(
+            lambda *_: seen.append(torch.get_num_threads())
+        )
+        asked = {**inputs, **planes, "points": points(rng, 9000)}
+        with ThreadPoolExecutor(3) as callers:
+            pieces = [{**asked, "points": piece} for piece in np.split(asked["points"], 9, axis=1)]
+            answers = list(callers.map(lambda piece: backend.run(piece)["sdf"], pieces))
+        assert seen == [1] * 9
+        assert torch.get_num_threads() == 3
+        watch.remove()
+        assert relative_error(np.concatenate(answers, axis=1), backend.run(asked)["sdf"]) < 1e-5
+    finally:
+        torch.set_num_threads(usual)
 
 
 def test_a_backend_runs_what_is_in_the_file_rounded_to_half(random_weights, inputs):
