@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum, IntEnum
 from types import MappingProxyType
 from typing import Protocol
@@ -106,6 +106,11 @@ class Reconstruction:
         metrics = {str(name): float(value) for name, value in self.metrics.items()}
         object.__setattr__(self, "metrics", MappingProxyType(metrics))
         object.__setattr__(self, "warnings", tuple(self.warnings))
+
+    def __reduce__(self) -> tuple:
+        """Pickles what the constructor takes: a mapping that is only a view cannot be pickled."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return type(self), tuple({**values, "metrics": dict(self.metrics)}.values())
 
 
 class Engine(Protocol):

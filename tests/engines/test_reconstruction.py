@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reconstruction: what it holds and what it refuses."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,16 @@ def test_a_result_does_not_follow_what_it_was_made_from():
     warnings.clear()
     assert result.T_world_object[0, 3] == 0
     assert result.metrics["total_s"] == 1 and result.warnings == ("cut off",)
+
+
+def test_a_result_crosses_to_another_process():
+    sent = Reconstruction(**parts(), metrics={"total_s": 0.5}, warnings=("cut off",))
+    got = pickle.loads(pickle.dumps(sent))
+    assert got.metrics == sent.metrics and got.warnings == sent.warnings
+    assert got.stage is sent.stage and got.object_id == sent.object_id
+    np.testing.assert_array_equal(got.mesh.vertices, sent.mesh.vertices)
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        got.metrics["total_s"] = 0.0
 
 
 def test_an_unknown_scale_has_an_infinite_sigma():
