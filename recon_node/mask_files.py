@@ -69,10 +69,11 @@ def load_labels(path: Path, *, kind: MaskKind = MaskKind.AUTO) -> Labels:
     values = tuple(int(v) for v in np.flatnonzero(counts) if v)
     if not values:
         raise EmptyMaskError(f"mask {path} marks no object: all pixels are 0; draw one above 127")
+    asked = kind
     if kind is MaskKind.AUTO:
         labels = has_indices or _looks_like_labels(counts)
         kind = MaskKind.LABELS if labels else MaskKind.BINARY
-    if kind is MaskKind.LABELS and len(values) > 1:
+    if asked is MaskKind.LABELS or kind is MaskKind.LABELS and len(values) > 1:
         return Labels(path, pixels, values, is_binary=False)
     return binary_labels(path, pixels)
 

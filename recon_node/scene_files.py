@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scenes on disk: which image, masks, depth and camera belong together, read into Views."""
 
-import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +10,9 @@ from recon_node.camera_file import ASSUMED_FOV_DEG, assumed_camera, load_camera
 from recon_node.depth_files import DEPTH_SUFFIXES, load_depth
 from recon_node.engines.camera import Camera, View
 from recon_node.engines.errors import InvalidInputError
+from recon_node.engines.keyframes.keyframe import Keyframe
 from recon_node.image_files import IMAGE_SUFFIXES, StoredImage, load_image
+from recon_node.json_fields import read_json
 from recon_node.mask_files import Labels, MaskKind, binary_labels, load_labels
 
 _CAMERA_NAMES = ("camera.yaml", "camera.yml", "camera.json", "camera_info.yaml")
@@ -30,7 +31,7 @@ class Scene:
         masks: One file an object, or label images; empty where the picture's alpha is the mask.
         depth: Depth map in the size of the picture, or None.
         depth_unit: Metres per stored depth unit, or None for the default of the file's type.
-        camera: Intrinsics, or None.
+        camera: File of the intrinsics, or the camera itself, or None.
     """
 
     name: str
@@ -38,7 +39,7 @@ class Scene:
     masks: tuple[Path, ...] = ()
     depth: Path | None = None
     depth_unit: float | None = None
-    camera: Path | None = None
+    camera: Path | Camera | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,12 +49,17 @@ class SceneObject:
     Attributes:
         object_id: Name of the object; that of the scene where it is the only one.
         folder: Where its results go, relative to those of the scene; "." where it is the only one.
-        view: The picture with this object's mask.
+        label: Value of the object in the mask, or number of its mask.
+        view: The picture with this object's mask; the first one where there are several.
+        keyframes: Of all pictures with known cameras that show the object, the first one's first;
+            empty where a single picture is all there is.
     """
 
     object_id: str
     folder: str
+    label: int
     view: View
+    keyframes: tuple[Keyframe, ...] = ()
 
 
 def find_scenes(folder: Path) -> list[Scene]:
@@ -62,13 +68,15 @@ def find_scenes(folder: Path) -> list[Scene]:
     Two layouts are known. In the plain one NAME.png (or another picture type) has a NAME_mask.png,
     or an alpha channel, and may have a NAME_depth.(png|npy|tiff) and a NAME_camera.yaml; one
     camera.yaml serves all that have none of their own. In the evaluation layout rgb_000.png has a
-    mask_000.png, a depth_000.png, and cameras.json for all.
+    mask_000.png, a depth_000.png, and cameras.json for all. A cameras.json or transforms.json that
+    says where the pictures were taken from is for `posed_frames`; here it is only mentioned.
 
     Raises:
         InvalidInputError: No scene is there.
     """
     cameras = folder / "cameras.json"
-    scenes = _evaluation_scenes(folder, cameras) if cameras.is_file() else _plain_scenes(folder)
+    is_evaluation = cameras.is_file() and _is_evaluation(cameras)
+    scenes = _evaluation_scenes(folder, cameras) if is_evaluation else _plain_scenes(folder)
     if not scenes:
         raise InvalidInputError(
             f"folder {folder} holds no scene; expected NAME.png with NAME_mask.png (and, if you "
@@ -98,6 +106,7 @@ def read_objects(scene: Scene, *, mask_kind: MaskKind = MaskKind.AUTO) -> Iterat
             yield SceneObject(
                 object_id=scene.name if count == 1 else name,
                 folder="." if count == 1 else name,
+                label=number,
                 view=View(image=image.pixels, mask=mask, camera=camera, depth=depth),
             )
 
@@ -132,12 +141,14 @@ def _camera(scene: Scene, image: StoredImage) -> Camera:
             consequence,
         )
         return assumed_camera(*image.size)
-    camera = load_camera(scene.camera)
-    _require_size("camera", scene.camera, (camera.width, camera.height), image)
+    is_known = isinstance(scene.camera, Camera)
+    camera = scene.camera if is_known else load_camera(scene.camera)
+    place = "of its frame" if is_known else scene.camera
+    _require_size("camera", place, (camera.width, camera.height), image)
     return camera
 
 
-def _require_size(what: str, path: Path, size: tuple[int, int], image: StoredImage) -> None:
+def _require_size(what: str, path: Path | str, size: tuple[int, int], image: StoredImage) -> None:
     if size != image.size:
         raise InvalidInputError(
             f"{what} {path} is {size[0]}x{size[1]}, but image {image.path} is "
@@ -147,13 +158,21 @@ def _require_size(what: str, path: Path, size: tuple[int, int], image: StoredIma
 
 
 def _plain_scenes(folder: Path) -> list[Scene]:
+    posed = _first_file([folder / "cameras.json", folder / "transforms.json"])
+    if posed is not None:
+        _logger.warning(
+            "each picture of %s is reconstructed for itself; with --cameras %s those of one object "
+            "become one mesh",
+            folder,
+            posed,
+        )
     shared_camera = _first_file([folder / name for name in _CAMERA_NAMES])
     scenes = []
     for image in sorted(folder.iterdir()):
         is_side_file = image.stem.endswith(_SIDE_FILES)
         if image.suffix.lower() not in IMAGE_SUFFIXES or is_side_file:
             continue
-        mask = _first_file(_beside(image, "_mask", IMAGE_SUFFIXES))
+        mask = mask_beside(image)
         if mask is None and not _has_alpha(image):
             _logger.warning(
                 "%s is left out: it has no %s_mask.png and no transparency", image, image.stem
@@ -178,13 +197,13 @@ def _plain_scenes(folder: Path) -> list[Scene]:
     return scenes
 
 
+def _is_evaluation(cameras: Path) -> bool:
+    """Whether a cameras.json belongs to an evaluation scene, not to frames of known places."""
+    return read_json(cameras, "cameras").value("frames") is None
+
+
 def _evaluation_scenes(folder: Path, cameras: Path) -> list[Scene]:
-    try:
-        depth_unit = json.loads(cameras.read_text(encoding="utf-8")).get("depth_unit_m")
-    except (OSError, ValueError, AttributeError) as error:
-        raise InvalidInputError(
-            f"cannot read {cameras}: {error}; expected JSON with width, height, K, depth_unit_m"
-        ) from error
+    depth_unit = read_json(cameras, "cameras").number("depth_unit_m")
     scenes = []
     for image in sorted(folder.glob("rgb_*.png")):
         number = image.stem.removeprefix("rgb_")
@@ -207,6 +226,11 @@ def _has_alpha(image: Path) -> bool:
         return load_image(image).alpha is not None
     except InvalidInputError:
         return False
+
+
+def mask_beside(image: Path) -> Path | None:
+    """NAME_mask.png, or another picture type, of NAME.png; None where there is none."""
+    return _first_file(_beside(image, "_mask", IMAGE_SUFFIXES))
 
 
 def _beside(image: Path, ending: str, suffixes: tuple[str, ...]) -> list[Path]:

@@ -3,7 +3,7 @@
 
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # Before the first import of NumPy: threads make small work slower and sums depend on their number.
@@ -14,7 +14,12 @@ os.environ.setdefault("MKL_NUM_THREADS", "1")
 import hypothesis
 import numpy as np
 import pytest
+import trimesh
 import warp
+
+from recon_node.engines.camera import Camera, View
+from recon_node.engines.transforms import look_at
+from recon_node.kernels.ray_cast import RayCaster
 
 hypothesis.settings.register_profile(
     "recon", derandomize=True, database=None, deadline=None, max_examples=50
@@ -46,6 +51,44 @@ def rng() -> np.random.Generator:
 def device(request: pytest.FixtureRequest) -> str:
     """The name of each device a kernel has to run on, in the spelling of Warp and torch."""
     return request.param
+
+
+@pytest.fixture
+def posed_views() -> Callable[..., list[View]]:
+    """Makes views of one object from cameras on an arc around it, `T_world_camera` exact.
+
+    The object is a block of 8 x 6 x 10 cm with a knob, its middle at (0.2, -0.1, 0.3) m.
+    """
+    block = trimesh.creation.box((0.08, 0.06, 0.10))
+    knob = trimesh.creation.icosphere(radius=0.022).apply_translation((0.03, 0.03, 0.05))
+    solid = trimesh.util.concatenate([block, knob]).apply_translation((0.2, -0.1, 0.3))
+    caster = RayCaster(solid.vertices, solid.faces, signed=False)
+    normals = solid.face_normals.astype(np.float32)
+
+    def view(angle: float, distance: float, side: int) -> View:
+        middle = np.array([0.2, -0.1, 0.3])
+        away = np.array([np.cos(angle) * 0.87, np.sin(angle) * 0.87, 0.5])
+        T = look_at(middle + distance * away, middle + (0.01, 0, 0.01), (0, 0, 1))
+        K = np.array([[1.4 * side, 0, 0.5 * side], [0, 1.4 * side, 0.46 * side], [0, 0, 1]])
+        camera = Camera(K, side, side, T)
+        rays = camera.rays(camera.pixel_grid().reshape(-1, 2))
+        origins = np.broadcast_to(T[:3, 3], rays.shape)
+        hits = caster.cast(origins, rays @ T[:3, :3].T)
+        mask = (hits.faces >= 0).reshape(side, side)
+        depth = np.where(hits.faces >= 0, hits.distances * rays[:, 2], np.nan)
+        image = np.full((side * side, 3), 30, np.uint8)
+        image[hits.faces >= 0] = 127 + 100 * normals[hits.faces[hits.faces >= 0]]
+        depth = depth.reshape(side, side).astype(np.float32)
+        return View(image.reshape(side, side, 3), mask, camera, depth)
+
+    def views(
+        count: int, *, arc: float = 120.0, distance: float = 0.5, side: int = 96
+    ) -> list[View]:
+        """The views, the first from the middle of +x; arc in degrees, side in pixels."""
+        angles = np.radians(np.linspace(0.0, arc, count))
+        return [view(angle, distance, side) for angle in angles]
+
+    return views
 
 
 @pytest.fixture

@@ -245,3 +245,51 @@ def record(tmp_path: Path):
         return Recording(tmp_path / name, storage)
 
     return start
+
+
+@pytest.fixture
+def posed_folder(posed_views, tmp_path: Path) -> Path:
+    """A folder with three pictures of an object, masks, depths, cameras.json, transforms.json.
+
+    Depth maps are in half millimetres; what the object is, `posed_views` says.
+    """
+    folder = tmp_path / "block"
+    folder.mkdir()
+    ours, theirs = [], []
+    for number, view in enumerate(posed_views(3)):
+        pixels = {
+            "rgb": view.image,
+            "mask": 255 * view.mask.astype(np.uint8),
+            "depth": np.round(2000 * np.nan_to_num(view.depth)).astype(np.uint16),
+        }
+        names = {kind: f"{kind}_{number}.png" for kind in pixels}
+        for kind, name in names.items():
+            Image.fromarray(pixels[kind]).save(folder / name)
+        camera = view.camera
+        ours.append(
+            {
+                "image": names["rgb"],
+                "mask": names["mask"],
+                "depth": names["depth"],
+                "T_world_camera": camera.T_world_camera.tolist(),
+            }
+        )
+        theirs.append(
+            {
+                "file_path": names["rgb"],
+                "mask_path": names["mask"],
+                "depth_file_path": names["depth"],
+                "transform_matrix": (camera.T_world_camera * [1, -1, -1, 1]).tolist(),  # OpenGL's
+            }
+        )
+    width, height, K = camera.width, camera.height, camera.K
+    size = {"width": width, "height": height, "K": K.tolist()}
+    shared = {"w": width, "h": height, "fl_x": K[0, 0], "fl_y": K[1, 1]}
+    shared |= {"cx": K[0, 2], "cy": K[1, 2], "camera_model": "OPENCV", "k1": 0.0}
+    write = {
+        "cameras.json": size | {"depth_unit_m": 0.0005, "frames": ours},
+        "transforms.json": shared | {"depth_unit_scale_factor": 0.0005, "frames": theirs},
+    }
+    for name, document in write.items():
+        (folder / name).write_text(json.dumps(document))
+    return folder
