@@ -200,6 +200,7 @@ def collection_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         name=list(families),
         category=list(families.values()),
         color_kind=np.array([0, 1, 1, 2, 0], np.uint8),
+        longest_m=np.array([0.12, np.nan, 0.3, np.nan, 1.0], np.float32),
     )
     filled = np.array([0.2, 0.2, 0.3, 0.2, 0.004])
     volumes = rng.uniform(size=(len(shapes), 16**3)) < filled[:, None]

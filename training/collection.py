@@ -97,6 +97,16 @@ class Collection:
             textured=arrays["color_kind"][index] not in (_COLOURS_INVENTED, _COLOURS_FLAT),
         )
 
+    def names(self) -> dict[str, int]:
+        """Index of each object that may be drawn, by its name."""
+        indices = np.flatnonzero(self._probabilities)
+        return {str(self._arrays["name"][index]): int(index) for index in indices}
+
+    def longest(self, index: int) -> float | None:
+        """Longest side of an object [m]; None where its scale is not known."""
+        metres = float(self._arrays["longest_m"][index])
+        return metres if np.isfinite(metres) else None
+
     def sample(self, rng: np.random.Generator) -> TrainingObject:
         """One object by favour of its category."""
         return self[rng.choice(len(self._probabilities), p=self._probabilities)]

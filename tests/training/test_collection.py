@@ -51,6 +51,15 @@ def test_what_is_held_out_is_never_trained_on(collection_folder, rng):
     assert (held > 0).tolist() == [index == HELD_OUT for index in range(COUNT)]
 
 
+def test_objects_are_named_and_have_a_size_where_it_is_known(collection_folder):
+    held_out = Collection(collection_folder, held_out=True)
+    assert held_out.names() == {"carton_13": HELD_OUT}
+    assert held_out.longest(HELD_OUT) == pytest.approx(0.3)
+    others = Collection(collection_folder, held_out=False)
+    assert others.names() == {"mug_0": 0, "bottle_1": 1, "shoe_2": 3, "wire_3": 4}
+    assert others.longest(1) is None
+
+
 def test_categories_are_favoured_and_thin_things_are_not(collection_folder, rng):
     shares = draws(Collection(collection_folder, held_out=False), rng, 3000)
     # mug 2.5, bottle 1.5, shoe 1.2; wire 0.6, and 0.15 of it for filling a hundredth of its cube
