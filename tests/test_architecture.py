@@ -30,6 +30,7 @@ ALLOWED_LATE = {"recon_node": {"training", "evaluation"}}
 # Packages that only some places may import: path prefixes from the root of the checkout.
 CONFINED = {
     "torch": (
+        "engines/fields/",
         "engines/lrm/model.py",
         "engines/lrm/stored_model.py",
         "engines/lrm/triposr/checkpoint.py",
