@@ -31,6 +31,7 @@ ALLOWED_LATE = {"recon_node": {"training", "evaluation"}}
 CONFINED = {
     "torch": (
         "engines/fields/",
+        "engines/terms/",
         "engines/lrm/model.py",
         "engines/lrm/stored_model.py",
         "engines/lrm/triposr/checkpoint.py",
