@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the node says about itself: ~/status for programs, /diagnostics for people."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ from recon.msg import Status
 
 from recon_node.faults import Fault
 from recon_node.messages.stamps import set_stamp
+from recon_node.refinement.orders import Report
 from recon_node.streams.latency import LatencyWindow
 
 TOTAL = "arrival_to_publication"  # the stage that covers all others
@@ -35,6 +37,10 @@ class Snapshot:
         frames: Joined since configure.
         results: Published since configure.
         drops: By reason.
+        refining: The object that is refined now, or empty.
+        refine_queue: How many requests to refine wait.
+        refine_report: How far it is; None before its first step.
+        refined: Refined versions published since configure.
     """
 
     state: str
@@ -50,6 +56,10 @@ class Snapshot:
     frames: int = 0
     results: int = 0
     drops: Mapping[str, int] = field(default_factory=dict)
+    refining: str = ""
+    refine_queue: int = 0
+    refine_report: Report | None = None
+    refined: int = 0
 
 
 class Diagnostics:
@@ -89,7 +99,13 @@ class Diagnostics:
             results=snapshot.results,
             drop_reasons=list(snapshot.drops),
             drop_counts=list(snapshot.drops.values()),
+            refining=snapshot.refining,
+            refine_queue_length=snapshot.refine_queue,
+            refined=snapshot.refined,
+            refine_psnr=math.nan,
         )
+        if snapshot.refine_report is not None:
+            _set_report(message, snapshot.refine_report)
         set_stamp(message.header.stamp, now)
         if TOTAL in self.latency.stages():
             p50, p90, p99 = (1000.0 * seconds for seconds in self.latency.percentiles(TOTAL))
@@ -111,6 +127,8 @@ class Diagnostics:
             "images": snapshot.images,
             "frames": snapshot.frames,
             "results": snapshot.results,
+            "refined": snapshot.refined,
+            "refining": _progress(snapshot),
             "waiting for": snapshot.waiting_for,
             "last error": "" if fault is None else fault.text,
         }
@@ -125,6 +143,23 @@ class Diagnostics:
             hardware_id=self._hardware_id,
             values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
         )
+
+
+def _set_report(message: Status, report: Report) -> None:
+    message.refine_step = report.step
+    message.refine_progress = float(report.share)
+    message.refine_psnr = float(report.psnr)
+    message.refine_loss_names = list(report.losses)
+    message.refine_losses = list(report.losses.values())
+
+
+def _progress(snapshot: Snapshot) -> str:
+    """What is refined, and how far it is."""
+    report = snapshot.refine_report
+    if not snapshot.refining or report is None:
+        return snapshot.refining
+    told = f"{snapshot.refining}, step {report.step}, {100 * report.share:.0f} %"
+    return told if math.isnan(report.psnr) else f"{told}, {report.psnr:.1f} dB"
 
 
 def _judged(snapshot: Snapshot, fault: Fault | None, now: int) -> tuple[bytes, str]:

@@ -7,13 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from recon_node.engines.keyframes.keyframe import Keyframe
 from recon_node.engines.reconstruction import Reconstruction
-
-if TYPE_CHECKING:
-    from recon_node.engines.keyframes.keyframe import Keyframe
-    from recon_node.engines.refine.config import RefineConfig
+from recon_node.engines.refine.config import RefineConfig
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +57,8 @@ class Report:
     Attributes:
         step: Steps made.
         elapsed_s: Time spent [s].
-        budget_s: Time there is in all [s]; 0 where steps are counted instead.
+        budget_s: Time there is in all [s].
+        share: Of the time or the steps that there are, 0 to 1.
         losses: By name.
         psnr: Of pixels that are held out [dB]; NaN where there are none.
     """
@@ -68,6 +66,7 @@ class Report:
     step: int
     elapsed_s: float
     budget_s: float
+    share: float = 0.0
     losses: Mapping[str, float] = field(default_factory=dict)
     psnr: float = float("nan")
 
@@ -77,7 +76,6 @@ class Ended:
     """The last thing told about an order.
 
     Attributes:
-        result: Better than the start; None where nothing better was found.
         message: What happened, and why.
         steps: Steps made.
         seconds: Time spent [s].
@@ -85,7 +83,6 @@ class Ended:
         is_bug: Whether the error is none that recon raises on purpose.
     """
 
-    result: Reconstruction | None
     message: str
     steps: int = 0
     seconds: float = 0.0

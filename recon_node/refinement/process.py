@@ -17,6 +17,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from recon_node.engines.errors import ReconstructionError, require_package
+from recon_node.engines.reconstruction import Reconstruction
+from recon_node.engines.refine.config import RefineConfig
 from recon_node.kernels.warp_start import start_warp
 from recon_node.refinement.orders import Cancel, Ended, Order, Pace, Report
 
@@ -91,30 +93,28 @@ def serve(connection: Connection, load: Callable[[], Refine]) -> None:
         try:
             ended = _perform(order, line, load())
         except ReconstructionError as error:
-            ended = Ended(None, str(error), is_error=True)
+            ended = Ended(str(error), is_error=True)
         except Exception as error:
             _logger.exception("a refinement failed")
             message = f"internal error: {type(error).__name__}: {error}"
-            ended = Ended(None, message, is_error=True, is_bug=True)
+            ended = Ended(message, is_error=True, is_bug=True)
         line.tell(ended)
 
 
 def _perform(order: Order, line: Line, refine: Refine) -> Ended:
     told = -REPORT_PERIOD
+    newest = None
+
+    def on_version(version: Reconstruction) -> None:
+        nonlocal newest
+        newest = version
+        line.tell(version)
 
     def on_progress(progress: object) -> None:
         nonlocal told
         if (now := time.monotonic()) >= told + REPORT_PERIOD:
             told = now
-            line.tell(
-                Report(
-                    progress.step,
-                    progress.elapsed_s,
-                    progress.budget_s,
-                    {name: float(loss) for name, loss in progress.losses.items()},
-                    progress.psnr,
-                )
-            )
+            line.tell(_report(progress, order.config))
 
     if order.checkpoint is not None:
         order.checkpoint.parent.mkdir(parents=True, exist_ok=True)
@@ -123,12 +123,28 @@ def _perform(order: Order, line: Line, refine: Refine) -> Ended:
         order.start,
         order.config,
         on_progress=on_progress,
-        on_version=line.tell,
+        on_version=on_version,
         cancelled=lambda: line.is_cancelled(order),
         paused=line.is_paused,
         checkpoint=order.checkpoint,
     )
-    return Ended(outcome.result, outcome.message, outcome.steps, outcome.seconds)
+    if outcome.result is not None and outcome.result is not newest:
+        line.tell(outcome.result)
+    return Ended(outcome.message, outcome.steps, outcome.seconds)
+
+
+def _report(progress: object, config: RefineConfig) -> Report:
+    """What `on_progress` of the refiner is given, as it is told."""
+    spent = progress.elapsed_s / progress.budget_s if progress.budget_s > 0 else 0.0
+    made = progress.step / config.steps if config.steps else 0.0
+    return Report(
+        progress.step,
+        progress.elapsed_s,
+        progress.budget_s,
+        min(max(spent, made), 1.0),
+        {name: float(loss) for name, loss in progress.losses.items()},
+        float(progress.psnr),
+    )
 
 
 def become_idle() -> None:

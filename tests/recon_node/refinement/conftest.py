@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from recon_node.engines.camera import Camera, View
 from recon_node.engines.hull import HullEngine
 from recon_node.engines.keyframes.keyframe import Keyframe, make_keyframe
 from recon_node.engines.reconstruction import Reconstruction
+from recon_node.engines.refine.config import RefineConfig
 from recon_node.refinement.orders import Order
 from recon_node.refinement.refiner_process import RefinerProcess
 
@@ -54,7 +54,7 @@ def make_order(keyframe, start, tmp_path) -> Callable[..., Order]:
     """Orders with a number, for an object whose name says what befalls the process."""
 
     def make(number: int = 1, *, object_id: str = "ball", steps: int = 20) -> Order:
-        config = SimpleNamespace(steps=steps)
+        config = RefineConfig(budget=0, steps=steps)
         return Order(
             number,
             (keyframe,),

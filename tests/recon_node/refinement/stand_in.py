@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real process around a refiner that only counts steps; an object's id says what befalls it."""
 
+import dataclasses
 import os
 import signal
 import sys
@@ -8,6 +9,7 @@ import time
 from types import SimpleNamespace
 
 from recon_node.engines.errors import InvalidInputError, require_package
+from recon_node.engines.reconstruction import Reconstruction, Stage
 from recon_node.refinement.process import main
 
 STEP = 0.01  # [s]
@@ -19,7 +21,7 @@ def refine(
     """As many steps as the configuration says; every tenth is a version."""
     if start.object_id == "refused":
         raise InvalidInputError("the keyframes show nothing")
-    began, step = time.monotonic(), 0
+    began, step, best = time.monotonic(), 0, None
     while step < config.steps and not cancelled():
         if paused():
             time.sleep(STEP)
@@ -31,12 +33,22 @@ def refine(
         if step == 5:
             befall(start.object_id)
         if step % 10 == 0:
-            on_version(start)
+            best = refined(start, len(keyframes))
+            on_version(best)
     if cancelled() and checkpoint is not None:
         checkpoint.write_text(str(step))
     message = "cancelled" if cancelled() else f"{len(keyframes)} views"
-    return SimpleNamespace(
-        result=start if step >= 10 else None, message=message, steps=step, seconds=0.0
+    return SimpleNamespace(result=best, message=message, steps=step, seconds=0.0)
+
+
+def refined(start: Reconstruction, view_count: int) -> Reconstruction:
+    """The start as if it were better."""
+    return dataclasses.replace(
+        start,
+        stage=Stage.REFINED,
+        version=start.version + 1,
+        parent_version=start.version,
+        view_count=view_count,
     )
 
 
