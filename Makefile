@@ -59,7 +59,7 @@ clean:  ## remove environments, build products and out/
 	requirements/make_venv.sh .venv-test $(PYTHON)
 	.venv-test/bin/python -m pip install -q --no-deps --retries 1 -c $(CONSTRAINTS) \
 		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
-	.venv-test/bin/python -m pip install -q -c $(CONSTRAINTS) -e '.[dev,train,evaluation,gpu,bag,view,hub]'
+	.venv-test/bin/python -m pip install -q -c $(CONSTRAINTS) -e '.[dev,train,evaluation,tsdf,gpu,bag,view,hub]'
 	@touch $@
 
 .venv-test/.ros: .venv-test/.installed $(ROS_INPUTS)

@@ -63,6 +63,8 @@ CONFINED = {
     "huggingface_hub": ("engines/lrm/triposr/source.py",),
     "tensorrt": ("engines/backends/tensorrt_package.py",),
     "tensorrt_rtx": ("engines/backends/tensorrt_package.py",),
+    "open3d": ("evaluation/open3d_package.py",),
+    "libusb_package": ("evaluation/open3d_package.py",),
     "scipy": ("training/", "evaluation/"),
     "matplotlib": ("training/", "evaluation/"),
     "warp": ("kernels/", "tests/"),
