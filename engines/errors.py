@@ -23,6 +23,10 @@ class EmptySurfaceError(ReconstructionError):
     """The field an engine predicted has no surface inside the cube."""
 
 
+class RegistrationError(ReconstructionError):
+    """A view does not fit the object it is said to show, from anywhere near the place tried."""
+
+
 class WeightsError(ReconstructionError):
     """The weights of a model are missing, corrupt, or made for another version."""
 
