@@ -104,7 +104,7 @@ def test_rays_beside_the_box_show_the_background(make_ball):
 def _rough_field(generator, conversion, roughness):
     field = HashSdfField(HashSdfConfig(grid=GRID), conversion, generator)
     with torch.no_grad():
-        field.table.uniform_(-roughness, roughness, generator=generator)
+        field.layer.table.uniform_(-roughness, roughness, generator=generator)
     return field
 
 
@@ -144,7 +144,7 @@ def test_rendering_and_its_gradients_are_the_same_each_time():
         rays = _rays(50, generator)
         jitter = torch.rand(50, generator=generator)
         rendered = render(field, rays, occupancy, step=0.02, jitter=jitter)
-        gradients = torch.autograd.grad(rendered.rgbs.square().sum(), field.table)[0]
+        gradients = torch.autograd.grad(rendered.rgbs.square().sum(), field.layer.table)[0]
         return rendered.rgbs, rendered.depths, gradients
 
     assert all(torch.equal(a, b) for a, b in zip(run(), run(), strict=True))
