@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 
 from recon_node.engines.terms.surface_points import surface_points
-from recon_node.engines.terms.term import Step, require_sdf
+from recon_node.engines.terms.term import Question, Step, require_sdf
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,16 @@ class Eikonal:
     anywhere: int = 64
     spread: float = 0.03
 
-    def __call__(self, step: Step) -> torch.Tensor:
+    def __call__(self, step: Step) -> Question:
         """Mean over the points, of shape ()."""
         require_sdf(step, self.name)
         near = surface_points(step, count=self.near, reach=2 * self.spread)
         chance = {"generator": step.generator, "device": near.device, "dtype": near.dtype}
         near = near + self.spread * torch.randn(near.shape, **chance)
         anywhere = 2 * torch.rand(self.anywhere, 3, **chance) - 1
-        _, gradients = step.field.sdf_gradients(torch.cat([near.clamp(-1, 1), anywhere]))
-        return (torch.linalg.vector_norm(gradients, dim=1) - 1).square().mean()
+        points = torch.cat([near.clamp(-1, 1), anywhere])
+        return Question(points, _value, with_gradients=True)
+
+
+def _value(_: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
+    return (torch.linalg.vector_norm(gradients, dim=1) - 1).square().mean()

@@ -8,7 +8,7 @@ import torch
 
 from recon_node.engines.terms.robust import robust
 from recon_node.engines.terms.surface_points import random_directions, surface_points
-from recon_node.engines.terms.term import Step
+from recon_node.engines.terms.term import Question, Step
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,22 @@ class NormalSmoothness:
     distance: float = 0.02
     scale: float = 0.1
 
-    def __call__(self, step: Step) -> torch.Tensor:
+    def __call__(self, step: Step) -> torch.Tensor | Question:
         """Mean over the pairs, of shape ()."""
         here = surface_points(step, count=self.points, reach=2 * self.distance)
         if len(here) == 0:
             return step.rendered.opacities.new_zeros(())
         there = here + self.distance * random_directions(here, step.generator)
-        normals, others = step.field.normals(torch.cat([here, there])).chunk(2)
+        points = torch.cat([here, there])
+        if step.rendered.field_samples.sdf is None:
+            return self._value(step.field.normals(points))
+        return Question(
+            points,
+            lambda _, gradients: self._value(torch.nn.functional.normalize(gradients, dim=1)),
+            with_gradients=True,
+        )
+
+    def _value(self, normals: torch.Tensor) -> torch.Tensor:
+        normals, others = normals.chunk(2)
         squares = (normals - others).square().sum(dim=1)
         return robust(squares, alpha=1.0, scale=self.scale).mean()

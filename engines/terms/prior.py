@@ -8,7 +8,7 @@ import torch
 
 from recon_node.engines.errors import InvalidInputError
 from recon_node.engines.terms.robust import robust
-from recon_node.engines.terms.term import Step, require_sdf
+from recon_node.engines.terms.term import Question, Step, require_sdf
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class Prior:
     sdf: torch.Tensor
     weights: torch.Tensor
     scale: float = 0.05
-    count: int = 256
+    count: int = 128
 
     def __post_init__(self) -> None:
         """Refuse points without a distance or a weight, or with numbers that are none."""
@@ -45,7 +45,7 @@ class Prior:
             if not tensor.isfinite().all():
                 raise InvalidInputError(f"{name} of the prior has a NaN or infinite entry")
 
-    def __call__(self, step: Step) -> torch.Tensor:
+    def __call__(self, step: Step) -> torch.Tensor | Question:
         """Mean over the points drawn, of shape ()."""
         require_sdf(step, self.name)
         if len(self.points) == 0:
@@ -53,5 +53,10 @@ class Prior:
         drawn = torch.randint(
             len(self.points), (self.count,), generator=step.generator, device=self.sdf.device
         )
-        moved = step.field.sdf(self.points[drawn]) - self.sdf[drawn]
-        return (self.weights[drawn] * robust(moved.square(), alpha=-2.0, scale=self.scale)).mean()
+        weights, started = self.weights[drawn], self.sdf[drawn]
+
+        def value(sdf: torch.Tensor, _: None) -> torch.Tensor:
+            squares = (sdf - started).square()
+            return (weights * robust(squares, alpha=-2.0, scale=self.scale)).mean()
+
+        return Question(self.points[drawn], value)

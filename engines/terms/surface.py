@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 
 from recon_node.engines.terms.robust import robust
-from recon_node.engines.terms.term import Step, require_sdf
+from recon_node.engines.terms.term import Question, Step, require_sdf
 
 _LEAST_COSINE = 0.25  # between ray and normal: a depth camera says little beyond 75 degrees
 
@@ -25,14 +25,14 @@ class Surface:
     Attributes:
         truncation: Largest |s| [box units]; thinner walls than that are fought over by what is
             seen of their two sides.
-        points: Most rays that are asked about in a step; each costs two evaluations of the field.
+        points: Most rays that are asked about in a step, at two points each.
     """
 
     name: ClassVar[str] = "surface"
     truncation: float = 0.03
-    points: int = 256
+    points: int = 128
 
-    def __call__(self, step: Step) -> torch.Tensor:
+    def __call__(self, step: Step) -> torch.Tensor | Question:
         """Mean over rays of the two losses' sum, of shape ()."""
         require_sdf(step, self.name)
         measured = step.measured
@@ -48,10 +48,18 @@ class Surface:
         offsets = self.truncation * (2 * uniform - 1)
         lengths = torch.stack([depths, depths - offsets])  # (2, P)
         points = step.rays.origins[asked] + lengths[..., None] * step.rays.directions[asked]
-        at, around = step.field.sdf(points.reshape(-1, 3)).reshape(2, -1)
-        flattest = _LEAST_COSINE * offsets
-        allowed = around.clamp(torch.minimum(flattest, offsets), torch.maximum(flattest, offsets))
-        losses = robust((at / sigmas).square(), alpha=1.0, scale=1.0)
-        losses = losses + robust(((around - allowed) / sigmas).square(), alpha=1.0, scale=1.0)
         # Those asked stand for all that are known.
-        return (measured.weights[asked] * losses).mean() * len(known) / len(measured.depths)
+        weights = measured.weights[asked] * len(known) / (len(asked) * len(measured.depths))
+
+        def value(sdf: torch.Tensor, _: None) -> torch.Tensor:
+            residuals = _residuals(*sdf.reshape(2, -1), offsets) / sigmas
+            return (weights * robust(residuals.square(), alpha=1.0, scale=1.0)).sum()
+
+        return Question(points.reshape(-1, 3), value)
+
+
+def _residuals(at: torch.Tensor, around: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+    """How far distances are from what is allowed at the points and around them, (2, P)."""
+    flattest = _LEAST_COSINE * offsets
+    allowed = around.clamp(torch.minimum(flattest, offsets), torch.maximum(flattest, offsets))
+    return torch.stack([at, around - allowed])

@@ -2,7 +2,10 @@
 """Terms: each one wish about a field, as a scalar to minimise, and their weighted sum.
 
 A term sees a `Step` and nothing else: the field, what was rendered, what was measured. To add one,
-write one file with a class that has a `name` and answers a step with a scalar tensor.
+write one file with a class that has a `name` and answers a step with a scalar tensor, or with a
+`Question` about the signed distance at points of its own. The questions of all terms are put to the
+field together: every evaluation makes a gradient as large as the field's whole table of features,
+which costs as much as a thousand points.
 
 All lengths are in units of the box frame, in which the object's cube is [-1, 1]³; a ray's direction
 has length 1 there, so a ray parameter t is a length, too.
@@ -12,7 +15,7 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -125,15 +128,31 @@ class Step:
     exposures: torch.Tensor | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What a term would like to know about a field of signed distances.
+
+    Attributes:
+        points: Where, (P, 3) [box].
+        value: The term's value, of shape (), from the signed distances there, (P,), and their
+            gradients in space, (P, 3), which are None if they are not wanted.
+        with_gradients: Whether they are.
+    """
+
+    points: torch.Tensor
+    value: Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
+    with_gradients: bool = False
+
+
 class Term(Protocol):
     """One wish about the field."""
 
     name: str
 
-    def __call__(self, step: Step) -> torch.Tensor:
-        """What there is to minimise, finite, of shape ().
+    def __call__(self, step: Step) -> torch.Tensor | Question:
+        """What there is to minimise, finite, of shape (), or a question whose answer gives it.
 
-        Where nothing speaks for or against the wish, the answer is 0 and has no gradient.
+        Where nothing speaks for or against the wish, that is 0 and has no gradient.
         """
         ...
 
@@ -222,17 +241,38 @@ def weighted_sum(terms: Sequence[WeightedTerm], step: Step) -> WeightedSum:
     names = [weighted.term.name for weighted in terms]
     if len(set(names)) < len(names):
         raise InvalidInputError(f"terms {names} share a name; give each one of its own")
+    weights = {weighted.term.name: weighted.weight(step.progress) for weighted in terms}
+    counted = [weighted.term for weighted in terms if weights[weighted.term.name] > 0]
     total = step.rendered.opacities.new_zeros(())
-    values = {}
-    for weighted in terms:
-        weight = weighted.weight(step.progress)
-        if weight > 0:
-            value = weighted.term(step)
-            total = total + weight * value
-            values[weighted.term.name] = value.detach()
+    if not counted:
+        return WeightedSum(total, {})
+    values = values_of(counted, step)
+    for term, value in zip(counted, values, strict=True):
+        total = total + weights[term.name] * value
     # One transfer from the device for all of them.
-    numbers = torch.stack(list(values.values())).tolist() if values else []
-    return WeightedSum(total, dict(zip(values, numbers, strict=True)))
+    numbers = torch.stack([value.detach() for value in values]).tolist()
+    return WeightedSum(total, {term.name: n for term, n in zip(counted, numbers, strict=True)})
+
+
+def values_of(terms: Sequence[Term], step: Step) -> list[torch.Tensor]:
+    """The value of each term, of shape (); their questions are put to the field together."""
+    answers = [term(step) for term in terms]
+    for with_gradients in (False, True):
+        places = [
+            place
+            for place, answer in enumerate(answers)
+            if isinstance(answer, Question) and answer.with_gradients == with_gradients
+        ]
+        if places:
+            lengths = [len(answers[place].points) for place in places]
+            points = torch.cat([answers[place].points for place in places])
+            if with_gradients:
+                found = [told.split(lengths) for told in step.field.sdf_gradients(points)]
+            else:
+                found = [step.field.sdf(points).split(lengths), len(places) * [None]]
+            for place, sdf, gradients in zip(places, *found, strict=True):
+                answers[place] = answers[place].value(sdf, gradients)
+    return answers
 
 
 def mean_over_rays(values: torch.Tensor) -> torch.Tensor:

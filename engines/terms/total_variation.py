@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 
 from recon_node.engines.terms.surface_points import random_directions, surface_points
-from recon_node.engines.terms.term import Step
+from recon_node.engines.terms.term import Question, Step
 
 
 @dataclass(frozen=True)
@@ -19,26 +19,27 @@ class TotalVariation:
     and 1 - exp(-density · |ε|) of a density.
 
     Attributes:
-        points: How many needles a step throws; each costs two evaluations of the field.
+        points: How many needles a step throws, with two ends each.
         distance: Length of a needle [box units].
         width: Distance over which occupancy falls from 1 to 0 [box units].
     """
 
     name: ClassVar[str] = "total_variation"
-    points: int = 128
+    points: int = 64
     distance: float = 0.02
     width: float = 0.01
 
-    def __call__(self, step: Step) -> torch.Tensor:
+    def __call__(self, step: Step) -> torch.Tensor | Question:
         """Mean over the needles [1 / box unit], of shape ()."""
         here = surface_points(step, count=self.points, reach=self.distance + 2 * self.width)
         if len(here) == 0:
             return step.rendered.opacities.new_zeros(())
         there = here + self.distance * random_directions(here, step.generator)
-        occupancies, others = self._occupancies(step, torch.cat([here, there])).chunk(2)
-        return (occupancies - others).abs().mean() / self.distance
-
-    def _occupancies(self, step: Step, points: torch.Tensor) -> torch.Tensor:
+        points = torch.cat([here, there])
         if step.rendered.field_samples.sdf is None:
-            return 1 - (-step.field.density(points) * self.distance).exp()
-        return torch.sigmoid(-step.field.sdf(points) / self.width)
+            return self._value(1 - (-step.field.density(points) * self.distance).exp())
+        return Question(points, lambda sdf, _: self._value(torch.sigmoid(-sdf / self.width)))
+
+    def _value(self, occupancies: torch.Tensor) -> torch.Tensor:
+        occupancies, others = occupancies.chunk(2)
+        return (occupancies - others).abs().mean() / self.distance

@@ -9,9 +9,11 @@ from recon_node.engines.terms.prior import Prior
 from recon_node.engines.terms.surface import Surface
 from recon_node.engines.terms.term import (
     Measurements,
+    Question,
     Schedule,
     WeightedTerm,
     mean_over_rays,
+    values_of,
     weighted_sum,
 )
 
@@ -68,6 +70,40 @@ def test_the_sum_weighs_terms_and_names_their_values(ball, make_step):
     assert result.total.item() == pytest.approx(1.0 * 4 + 0.5 * 12)
     (slope,) = torch.autograd.grad(result.total, step.field.radius)
     assert slope.item() == pytest.approx((1.0 + 0.5 * 3) * 2 * 2.0)
+
+
+class _Asks:
+    """The mean distance at points, or the mean gradient along x."""
+
+    def __init__(self, name, points, *, with_gradients):
+        self.name, self.points, self.with_gradients = name, points, with_gradients
+
+    def __call__(self, step):
+        return Question(self.points, self._value, with_gradients=self.with_gradients)
+
+    def _value(self, sdf, gradients):
+        assert (gradients is not None) == self.with_gradients
+        return gradients[:, 0].mean() if self.with_gradients else sdf.mean()
+
+
+def test_questions_are_put_together_and_answered_apart(ball, make_step):
+    """Ask the field once for distances and once for gradients, whatever the number of terms."""
+    east, west = torch.eye(3, dtype=torch.float64)[:1], -torch.eye(3, dtype=torch.float64)[:2]
+    field = ball(radius=0.25)
+    step = make_step(field)
+    asked = []
+    sdf = field.sdf
+    field.sdf = lambda points: asked.append(len(points)) or sdf(points)
+    terms = [
+        _Asks("distance", 2 * west, with_gradients=False),
+        _Asks("slope", east, with_gradients=True),
+        _Radius("one", 1.0),
+        _Asks("other distance", east, with_gradients=False),
+        _Asks("other slope", west[:1], with_gradients=True),
+    ]
+    values = [value.item() for value in values_of(terms, step)]
+    assert values == pytest.approx([1.75, 1.0, 0.25**2, 0.75, -1.0])
+    assert asked == [3, 2]  # the ball's gradients ask for its distances
 
 
 def test_no_terms_sum_to_nothing(ball, make_step):
