@@ -32,6 +32,7 @@ CONFINED = {
     "torch": (
         "engines/fields/",
         "engines/terms/",
+        "engines/refine/",
         "engines/lrm/model.py",
         "engines/lrm/stored_model.py",
         "engines/lrm/triposr/checkpoint.py",

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A field made to agree with what is known before the optimisation."""
+
+from collections.abc import Iterator
+
+import torch
+
+from recon_node.engines.fields.hash_sdf import HashSdfField
+from recon_node.engines.refine.start_points import StartPoints
+
+STEPS, BATCH = 300, 4096
+TABLE_RATE, NETWORK_RATE, LAST = 1e-2, 5e-3, 0.05
+NEAR = 0.05  # distance from the surface within which colours count [box unit]
+DISTANCE_WEIGHT = 10.0  # of a distance's error beside a colour's
+
+
+def split_parameters(
+    field: HashSdfField,
+) -> tuple[list[torch.nn.Parameter], list[torch.nn.Parameter]]:
+    """The learned rows of a field's encoding, and the other learned parameters but the density's.
+
+    The two want different learning rates; how wide the density rises is scheduled.
+    """
+    table, network = [], []
+    for name, parameter in field.named_parameters():
+        if not name.startswith("conversion"):
+            (table if name.endswith("table") else network).append(parameter)
+    return table, network
+
+
+class StartFit:
+    """Adam on the mean absolute errors of distances and of colours near the surface.
+
+    Args:
+        field: To fit.
+        start: What it is to say.
+        generator: Source of the batches.
+    """
+
+    def __init__(self, field: HashSdfField, start: StartPoints, generator: torch.Generator):
+        self._field, self._generator = field, generator
+        self._points, self._sdf = torch.from_numpy(start.points), torch.from_numpy(start.sdf)
+        self._colours = torch.from_numpy(start.colours)
+        self._is_near = self._sdf.abs() < NEAR
+
+    def steps(self) -> Iterator[None]:
+        """The steps, one at a time."""
+        table, network = split_parameters(self._field)
+        groups = [
+            {"params": table, "lr": TABLE_RATE},
+            {"params": network, "lr": NETWORK_RATE},
+        ]
+        optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-15, fused=True)
+        schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, LAST, total_iters=STEPS)
+        for _ in range(STEPS):
+            chosen = torch.randint(len(self._sdf), (BATCH,), generator=self._generator)
+            sdf, colours = self._field.sdf_colour(self._points[chosen])
+            off = (colours - self._colours[chosen]).abs().mean(dim=1)
+            loss = DISTANCE_WEIGHT * (sdf - self._sdf[chosen]).abs().mean()
+            loss = loss + (self._is_near[chosen] * off).mean()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            yield
+
+    @torch.no_grad()
+    def error(self) -> float:
+        """Median absolute error of distances near the surface [box unit]."""
+        near = self._is_near.nonzero()[:, 0]
+        return (self._field.sdf(self._points[near]) - self._sdf[near]).abs().median().item()
