@@ -84,16 +84,20 @@ class KeyframeScene:
 
     def keyframes(self, count: int, faults: Faults) -> KeyframeSet:
         """`count` >= 2 keyframes evenly spread over the arc, its ends included."""
-        views, poses = [], []
-        for index, azimuth in enumerate(np.linspace(-0.5 * ARC, 0.5 * ARC, count)):
-            azimuth = round(float(azimuth), 6)
+        views, taken = [], zip(_azimuths(count), self.shots(count), strict=True)
+        for index, (azimuth, shot) in enumerate(taken):
+            view = self._faulty(shot, azimuth, faults, exact_pose=index == 0)
+            views.append(replace(view, stamp_ns=index * FRAME_NS))
+        poses = [shot.camera.T_world_camera for shot in self.shots(count)]
+        return KeyframeSet(tuple(views), np.stack(poses), faults)
+
+    def shots(self, count: int) -> list[Shot]:
+        """What the cameras of `count` keyframes see, without any fault; each is taken once."""
+        for index, azimuth in enumerate(_azimuths(count)):
             if azimuth not in self._shots:
                 camera = self._camera(azimuth, ELEVATIONS[index % 2], KEYFRAME_SIDE)
                 self._shots[azimuth] = self._object.shoot(camera)
-            view = self._faulty(self._shots[azimuth], azimuth, faults, exact_pose=index == 0)
-            views.append(replace(view, stamp_ns=index * FRAME_NS))
-            poses.append(self._shots[azimuth].camera.T_world_camera)
-        return KeyframeSet(tuple(views), np.stack(poses), faults)
+        return [self._shots[azimuth] for azimuth in _azimuths(count)]
 
     def held_out(self) -> list[Shot]:
         """What cameras between the keyframes see, without any fault."""
@@ -137,6 +141,11 @@ class KeyframeScene:
             points = transform_points(T_camera_world, self._points)
             spans.append(np.ptp(points[:, :2] / points[:, 2:], axis=0).max())
         return FILL / max(spans)
+
+
+def _azimuths(count: int) -> list[float]:
+    """Places of keyframes on the arc, from its middle [degree]."""
+    return [round(float(azimuth), 6) for azimuth in np.linspace(-0.5 * ARC, 0.5 * ARC, count)]
 
 
 def _whole(azimuth: float) -> int:
