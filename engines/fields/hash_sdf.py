@@ -14,6 +14,7 @@ from recon_node.engines.fields.surface_density import LaplaceDensity, LogisticDe
 from recon_node.kernels.hash_grid_config import HashGridConfig
 
 _STEEPEST = 1.25  # slope that a fitted signed distance may have
+_UNIT = 0.05  # of what the network says [box unit]: with steps of Adam of one size, how fine it is
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class HashSdfConfig:
 
 
 class HashSdfField(nn.Module):
-    """A surface as sdf(p) = |p| - radius + w · max(W E(p) + b, 0) + c, with colours on it.
+    """A surface as sdf(p) = |p| - radius + (w · max(W E(p) + b, 0) + c) / 20, with colours on it.
 
     E is the hash encoding. Gradients in space are exact and need no second pass backwards. Colours
     do not depend on where they are seen from, as those of a mesh do not.
@@ -85,7 +86,7 @@ class HashSdfField(nn.Module):
     def sdf_colour(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Signed distance f32 (M,) and sRGB colour in [0, 1] f32 (M, 3)."""
         geometry = self.geometry(self.layer(points))
-        return self._base(points) + geometry[:, 0], self.rgb(geometry[:, 1:])
+        return self._from(points, geometry[:, 0]), self.rgb(geometry[:, 1:])
 
     def colour(self, points: Tensor, directions: Tensor) -> Tensor:
         """sRGB colour in [0, 1], f32 (M, 3); the directions do not matter."""
@@ -104,7 +105,7 @@ class HashSdfField(nn.Module):
         """
         hidden = self.layer(points)
         geometry = self.geometry(hidden)
-        sdf = self._base(points) + geometry[:, 0]
+        sdf = self._from(points, geometry[:, 0])
         gradients, cosines = None, None
         if with_gradients or self.conversion.needs_cosines:
             with torch.set_grad_enabled(with_gradients and torch.is_grad_enabled()):
@@ -119,13 +120,15 @@ class HashSdfField(nn.Module):
         farthest = _STEEPEST * 3**0.5 * half_side + self.conversion.reach
         return self.sdf(points).abs() <= farthest
 
-    def _base(self, points: Tensor) -> Tensor:
-        return torch.linalg.vector_norm(points, dim=1) - self.config.radius
+    def _from(self, points: Tensor, said: Tensor) -> Tensor:
+        """Signed distance at points, of what the network says there, f32 (M,) both."""
+        sphere = torch.linalg.vector_norm(points, dim=1) - self.config.radius
+        return torch.add(sphere, said, alpha=_UNIT)
 
     def _sdf(self, points: Tensor, hidden: Tensor) -> Tensor:
-        added = torch.addmv(self.geometry.bias[:1], hidden, self.geometry.weight[0])
-        return self._base(points) + added
+        said = torch.addmv(self.geometry.bias[:1], hidden, self.geometry.weight[0])
+        return self._from(points, said)
 
     def _gradients(self, points: Tensor, hidden: Tensor) -> Tensor:
-        slopes = self.layer.slopes(points, hidden, self.geometry.weight[0])
+        slopes = self.layer.slopes(points, hidden, _UNIT * self.geometry.weight[0])
         return F.normalize(points, dim=1) + slopes

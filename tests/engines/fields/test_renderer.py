@@ -115,9 +115,10 @@ def test_gradients_of_rays_are_those_of_differences(generator, make_ball, moved,
     if kind == "ball":  # the gradients of a hash grid, on which this density depends, jump
         field = make_ball(0.5, LogisticDensity(20.0))
     else:
-        field = _rough_field(generator, LaplaceDensity(0.05), 0.1)
+        field = _rough_field(generator, LaplaceDensity(0.05), 1.0)
     directions = torch.nn.functional.normalize(torch.randn(8, 3, generator=generator), dim=1)
-    start = {"origins": -0.8 * directions, "directions": directions}
+    aside = 0.15 * torch.randn(8, 3, generator=generator)  # not through the sphere's centre
+    start = {"origins": aside - 0.7 * directions, "directions": directions}
     cotangent = torch.rand(3, generator=generator)
 
     def losses(values):
@@ -129,17 +130,17 @@ def test_gradients_of_rays_are_those_of_differences(generator, make_ball, moved,
     slopes = torch.autograd.grad(losses(values).sum(), values)[0]
     way = torch.randn(8, 3, generator=generator)
     with torch.no_grad():
-        ends = [losses(start[moved] + move * way) for move in (3e-4, -3e-4)]
+        ends = [losses(start[moved] + move * way) for move in (1e-4, -1e-4)]
     # Trilinear interpolation, and max(x, 0), have kinks that the differences step over.
     expected = (slopes * way).sum(1).double()
-    torch.testing.assert_close((ends[0] - ends[1]) / 6e-4, expected, rtol=0.02, atol=0.02)
+    torch.testing.assert_close((ends[0] - ends[1]) / 2e-4, expected, rtol=0.02, atol=0.02)
     assert expected.abs().max() > 0.3
 
 
 def test_rendering_and_its_gradients_are_the_same_each_time():
     def run():
         generator = torch.Generator().manual_seed(3)
-        field, occupancy = _rough_field(generator, LaplaceDensity(0.05), 0.3), OccupancyGrid(16)
+        field, occupancy = _rough_field(generator, LaplaceDensity(0.05), 6.0), OccupancyGrid(16)
         occupancy.update(field)
         rays = _rays(50, generator)
         jitter = torch.rand(50, generator=generator)
