@@ -8,14 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from recon_node.engines.backends.options import BackendOptions
+from recon_node.engines.keyframes.buffer import KeyframeConfig
 from recon_node.engines.loading import EngineConfig
 from recon_node.engines.option import Option, check_options, option, options_of
+from recon_node.engines.refine.config import RefineConfig
 from recon_node.messages.markers import MarkerColors
+from recon_node.refinement.refinement_config import RefinementConfig
 from recon_node.streams.change import ChangeConfig
 from recon_node.streams.frame_join import JoinConfig
 from recon_node.streams.identity import TrackingConfig
 
 MARKER_TRIANGLES = 100_000
+_PREFIX = "prefix"  # in the metadata of a part
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,10 @@ class RunConfig:
 
 @dataclass(frozen=True)
 class NodeConfig:
-    """The configurations of all parts. Field names of all of them are parameters of the node."""
+    """The configurations of all parts.
+
+    Their field names are parameters of the node, those of refining with `refine.` before them.
+    """
 
     engine: EngineConfig = field(default_factory=EngineConfig)
     backend: BackendOptions = field(default_factory=BackendOptions)
@@ -138,22 +145,27 @@ class NodeConfig:
     work: WorkConfig = field(default_factory=WorkConfig)
     change: ChangeConfig = field(default_factory=ChangeConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
+    refinement: RefinementConfig = field(
+        default_factory=RefinementConfig, metadata={_PREFIX: "refine."}
+    )
+    keyframes: KeyframeConfig = field(default_factory=KeyframeConfig, metadata={_PREFIX: "refine."})
+    refine: RefineConfig = field(default_factory=RefineConfig, metadata={_PREFIX: "refine."})
     run: RunConfig = field(default_factory=RunConfig)
 
     def values(self) -> dict[str, bool | int | float | str]:
         """The value of every parameter, by name, in order."""
         return {
-            option_field.name: getattr(getattr(self, part.name), option_field.name)
-            for part in dataclasses.fields(self)
-            for option_field in dataclasses.fields(getattr(self, part.name))
+            prefix + option_field.name: getattr(config, option_field.name)
+            for prefix, config in self._parts().values()
+            for option_field in dataclasses.fields(config)
         }
 
     def options(self) -> dict[str, Option]:
         """What is said about every parameter, by name, in order."""
         return {
-            name: told
-            for part in dataclasses.fields(self)
-            for name, told in options_of(getattr(self, part.name)).items()
+            prefix + name: told
+            for prefix, config in self._parts().values()
+            for name, told in options_of(config).items()
         }
 
     def with_values(self, values: Mapping[str, bool | int | float | str]) -> NodeConfig:
@@ -163,9 +175,15 @@ class NodeConfig:
             ReconstructionError: A value has the wrong type or is out of range.
         """
         parts = {}
-        for part in dataclasses.fields(self):
-            config = getattr(self, part.name)
-            names = {option_field.name for option_field in dataclasses.fields(config)}
-            changed = {name: value for name, value in values.items() if name in names}
-            parts[part.name] = dataclasses.replace(config, **changed)
+        for part, (prefix, config) in self._parts().items():
+            names = [option_field.name for option_field in dataclasses.fields(config)]
+            changed = {name: values[prefix + name] for name in names if prefix + name in values}
+            parts[part] = dataclasses.replace(config, **changed)
         return NodeConfig(**parts)
+
+    def _parts(self) -> dict[str, tuple[str, object]]:
+        """What stands before the parameters of each part, and the part, by its name."""
+        return {
+            part.name: (part.metadata.get(_PREFIX, ""), getattr(self, part.name))
+            for part in dataclasses.fields(self)
+        }

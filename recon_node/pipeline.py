@@ -15,6 +15,11 @@ from recon_node.faults import FaultLog
 from recon_node.intake import Intake
 from recon_node.node_config import NodeConfig
 from recon_node.publishers import Publication, Publishers
+from recon_node.refinement.object_views import ObjectViews
+from recon_node.refinement.refine_action import RefineAction
+from recon_node.refinement.refinement import Refinement
+from recon_node.refinement.refinement_config import RefineMode
+from recon_node.refinement.refiner_process import RefinerProcess
 from recon_node.services import Services
 from recon_node.streams.change import ChangeDetector
 from recon_node.streams.drops import Drop, DropCounter
@@ -52,12 +57,18 @@ class Pipeline:
     ):
         self._node, self._config, self._latency = node, config, latency
         self._is_active = False
-        self._results = self._jumps = 0
+        self._results = self._refined = self._jumps = 0
+        self._published: dict[str, int] = {}  # the newest version of every object
         self._drops = DropCounter()
         self._store = ObjectStore()
         self._mailbox: Mailbox[Job] = Mailbox()
         self._tracker = ObjectTracker(config.tracking, self._drops)
         self._change = ChangeDetector(config.change)
+        self._views = ObjectViews(
+            config.keyframes,
+            objects=config.refinement.max_objects,
+            is_kept=config.refinement.mode != RefineMode.OFF.value,
+        )
         with ExitStack() as parts:  # closes those that are there when one of them fails
             self._build(parts, faults)
             self._parts = parts.pop_all()
@@ -83,12 +94,28 @@ class Pipeline:
         parts.callback(node.destroy_guard_condition, self._done)
         timer = node.create_timer(LATE_JOINERS, self._serve_late_joiners)
         parts.callback(node.destroy_timer, timer)
+        self._refinement = Refinement(
+            config.refinement,
+            config.refine,
+            views=self._views,
+            store=self._store,
+            process=RefinerProcess(),
+            expect=self._services.expect_queries,
+            prepare=self._prepare,
+            fault=faults.record,
+            notify=self._done.trigger,
+        )
+        parts.callback(self._refinement.close, timeout=JOIN_TIMEOUT)
+        self._action = RefineAction(node, self._refinement, self._store)
+        parts.callback(self._action.close)
         self._worker = Worker(
             lambda: config.engine.load(config.backend),
             load_anywhere=config.engine.load_anywhere,
             mailbox=self._mailbox,
             store=self._store,
             change=self._change,
+            views=self._views,
+            moved=self._refinement.restart,
             drops=self._drops,
             expect=self._services.expect_queries,
             prepare=self._prepare,
@@ -105,11 +132,13 @@ class Pipeline:
             self._intake.stop()
             raise
         self._is_active = True
+        self._refinement.activate()
 
     def deactivate(self) -> None:
         """Unsubscribes, drops what waits, and answers the requests that wait."""
         self._intake.stop()
         self._worker.cancel(Drop.DEACTIVATED)
+        self._refinement.deactivate()
         self._deliver()
         self._is_active = False
 
@@ -117,6 +146,7 @@ class Pipeline:
         """Frees everything; takes `JOIN_TIMEOUT` at most where the engine is at work."""
         if self._is_active:
             self.deactivate()
+        self._refinement.stop()
         self._parts.close()
 
     def reconfigure(self, config: NodeConfig) -> None:
@@ -126,12 +156,18 @@ class Pipeline:
         self._tracker.config = config.tracking
         self._change.config = config.change
         self._publishers.config = config.output
+        self._views.config = config.keyframes
+        self._views.is_kept = config.refinement.mode != RefineMode.OFF.value
+        if not self._views.is_kept:
+            self._views.clear()
+        self._refinement.reconfigure(config.refinement, config.refine)
 
     def snapshot(self, state: str) -> Snapshot:
         """What the pipeline is doing."""
         engine = self._worker.engine
         asked = self._config.engine
         name = asked.engine if engine is None else engine.name
+        turn, waiting = self._refinement.current()
         return Snapshot(
             state=state,
             engine_ready=engine is not None,
@@ -146,6 +182,10 @@ class Pipeline:
             frames=self._intake.frames,
             results=self._results,
             drops=self._drops.counts(),
+            refining="" if turn is None else turn.object_id,
+            refine_queue=waiting,
+            refine_report=None if turn is None else turn.report,
+            refined=self._refined,
         )
 
     def frame_of(self, request: Reconstruct.Request) -> Frame:
@@ -193,9 +233,11 @@ class Pipeline:
         if not object_ids:
             return
         self._worker.cancel(Drop.CLEARED, object_ids)
+        self._refinement.interrupt("the object is gone", object_ids)
         for object_id in object_ids:
             self._tracker.forget(object_id)
             self._change.forget(object_id)
+            self._views.forget(object_id)
             try:
                 gone = self._store.get(object_id)
             except UnknownNameError:
@@ -226,31 +268,42 @@ class Pipeline:
         return messages
 
     def _deliver(self) -> None:
-        """Publishes what the worker has done, and answers its requests."""
+        """Publishes what the worker and the refinement have done, and answers their requests."""
         if not self._node.context.ok():
             return
         for outcome in self._worker.outcomes():
-            messages = [message for message in outcome.messages if self._is_wanted(message)]
-            self._publishers.publish(messages)
-            for message in messages:
-                if isinstance(message, Publication):
-                    self._results += 1
-                    self._latency.add(_seconds_by_stage(message.stored, outcome.job.frame))
+            for publication in self._publish(outcome.messages):
+                self._results += 1
+                self._latency.add(_seconds_by_stage(publication.stored, outcome.job.frame))
             if outcome.job.answer is not None:
                 outcome.job.answer(outcome)
+            self._refinement.wake()
+        for news in self._refinement.news():
+            self._refined += len(self._publish(news.messages))
+            self._action.deliver(news)
+
+    def _publish(self, messages: Sequence[object]) -> list[Publication]:
+        """The versions among the messages, after all that is still wanted was published."""
+        wanted = [message for message in messages if self._is_wanted(message)]
+        self._publishers.publish(wanted)
+        return [message for message in wanted if isinstance(message, Publication)]
 
     def _is_wanted(self, message: object) -> bool:
         """Whether a message is still to be published; a mesh that is not is counted."""
         if not isinstance(message, Publication):
             return self._is_active
-        object_id = message.stored.result.object_id
-        if object_id not in self._store.ids():
+        result = message.stored.result
+        if result.object_id not in self._store.ids():
             self._drops.count(Drop.CLEARED)
             if self._view is not None:
-                self._view.remove(object_id)  # the worker has shown it after it was cleared
+                self._view.remove(result.object_id)  # it was shown after it was cleared
             return False
         if not self._is_active:
             self._drops.count(Drop.DEACTIVATED)
+        elif result.version < self._published.get(result.object_id, 0):
+            self._drops.count(Drop.SUPERSEDED)  # worker and refinement overtook each other
+            return False
+        self._published[result.object_id] = result.version
         return self._is_active
 
     def _serve_late_joiners(self) -> None:

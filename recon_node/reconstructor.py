@@ -3,34 +3,54 @@
 
 import dataclasses
 import time
+from collections.abc import Callable
 
-from recon_node.engines.reconstruction import Engine, Reconstruction
+from recon_node.engines.camera import View
+from recon_node.engines.reconstruction import Engine, Reconstruction, Stage
 from recon_node.ladder import reconstruct_or_hull
+from recon_node.refinement.object_views import ObjectViews, Place
 from recon_node.streams.change import ChangeDetector
+from recon_node.streams.drops import Drop
 from recon_node.streams.frame import Frame
+from recon_node.streams.object_store import ObjectStore
 
 
 class Reconstructor:
-    """Reconstructs what has changed.
+    """Reconstructs what has changed, and keeps the views that a refinement can use.
+
+    A refined mesh is replaced by one of a single view only where the object has moved, or where
+    somebody asked for it.
 
     Args:
         engine: Makes the meshes; the hull takes over where it cannot.
         change: Remembers what each object looked like.
+        store: Has the newest version of every object.
+        views: Gets the views.
+        moved: Called with the id of an object that has moved, before its new mesh is made.
     """
 
-    def __init__(self, engine: Engine, change: ChangeDetector):
+    def __init__(
+        self,
+        engine: Engine,
+        change: ChangeDetector,
+        store: ObjectStore,
+        *,
+        views: ObjectViews,
+        moved: Callable[[str], None],
+    ):
         self.engine, self.change = engine, change
+        self._store, self._views, self._moved = store, views, moved
 
     def reconstruct(
         self, frame: Frame, value: int, object_id: str, *, always: bool = False
-    ) -> Reconstruction | None:
-        """The object's reconstruction, or None where it looks as it did at its last one.
+    ) -> Reconstruction | Drop:
+        """The object's reconstruction, or why there is no need for one.
 
         Args:
             frame: What was seen.
             value: The object's value in the frame's labels.
             object_id: Its name.
-            always: Reconstruct even what has not changed.
+            always: Reconstruct even what has not changed, and what is refined.
 
         Raises:
             ReconstructionError: The frame cannot be used.
@@ -38,12 +58,34 @@ class Reconstructor:
         started = time.perf_counter()
         view = frame.view(value)
         if not (always or self.change.is_new(object_id, view)):
-            return None
+            return Drop.UNCHANGED
+        is_offered = not always and self._is_refined(object_id)
+        if is_offered:
+            place = self._offer(object_id, view)
+            if place is Place.SAME:
+                self.change.remember(object_id, view)
+            if place is not Place.MOVED:
+                return Drop.REFINED
         converted = time.perf_counter()
         result = reconstruct_or_hull(self.engine, view, object_id=object_id)
         metrics = {"convert_s": converted - started, **result.metrics}
-        return dataclasses.replace(result, metrics=metrics)
+        result = dataclasses.replace(result, metrics=metrics)
+        if not is_offered:
+            self._offer(object_id, view, result)
+        return result
 
     def remember(self, frame: Frame, value: int, object_id: str) -> None:
         """Makes a frame the one that later ones are compared with: its result was accepted."""
         self.change.remember(object_id, frame.view(value))
+        self._views.settle(object_id)
+
+    def _is_refined(self, object_id: str) -> bool:
+        if not self._views.is_kept or object_id not in self._store.ids():
+            return False
+        return self._store.get(object_id).result.stage is Stage.REFINED
+
+    def _offer(self, object_id: str, view: View, result: Reconstruction | None = None) -> Place:
+        place = self._views.offer(object_id, view, result)
+        if place is Place.MOVED:
+            self._moved(object_id)
+        return place

@@ -19,6 +19,7 @@ from recon_node.engines.errors import (
 from recon_node.engines.mesh import Mesh
 from recon_node.engines.reconstruction import Engine
 from recon_node.reconstructor import Reconstructor
+from recon_node.refinement.object_views import ObjectViews
 from recon_node.streams.change import ChangeDetector
 from recon_node.streams.drops import Drop, DropCounter
 from recon_node.streams.frame import Frame
@@ -73,6 +74,8 @@ class Worker:
         mailbox: Jobs by object id; the worker closes it.
         store: Gets the results.
         change: Remembers what each object looked like.
+        views: Gets the views of each object.
+        moved: Called with the id of an object that has moved, in the thread.
         drops: Counts jobs without a result.
         expect: Readies a new mesh for what may be asked of it, in the thread, before it is stored.
         prepare: Makes the messages of new results, in the thread.
@@ -88,6 +91,8 @@ class Worker:
         mailbox: Mailbox[Job],
         store: ObjectStore,
         change: ChangeDetector,
+        views: ObjectViews,
+        moved: Callable[[str], None],
         drops: DropCounter,
         expect: Callable[[Mesh], None],
         prepare: Callable[[Sequence[StoredObject]], list[object]],
@@ -98,6 +103,7 @@ class Worker:
         self._expect, self._prepare = expect, prepare
         self._fault, self._notify = fault, notify
         self._mailbox, self._store, self._change, self._drops = mailbox, store, change, drops
+        self._views, self._moved = views, moved
         # Between accepting a result and cancelling its job, between notifying and closing.
         self._lock = threading.Lock()
         self._is_closed = False
@@ -152,7 +158,9 @@ class Worker:
     def _run(self) -> None:
         self.engine = self._load_or_hull()
         self._tell()
-        reconstructor = Reconstructor(self.engine, self._change)
+        reconstructor = Reconstructor(
+            self.engine, self._change, self._store, views=self._views, moved=self._moved
+        )
         while (job := self._mailbox.take(None)) is not None:
             with self._lock:
                 self._current = job
@@ -191,7 +199,7 @@ class Worker:
                 reason = self._perform_one(reconstructor, outcome, value, object_id)
             if reason is not None:
                 self._drops.count(reason)
-                if reason not in (Drop.BAD_INPUT, Drop.UNCHANGED):
+                if reason not in (Drop.BAD_INPUT, Drop.UNCHANGED, Drop.REFINED):
                     outcome.errors.append(f"{object_id}: dropped, {reason.value}")
         if outcome.stored:
             outcome.messages = self._prepare(outcome.stored)
@@ -210,8 +218,8 @@ class Worker:
             outcome.errors.append(f"{object_id}: {error}")
             self._fault(outcome.errors[-1])
             return Drop.BAD_INPUT
-        if result is None:
-            return Drop.UNCHANGED
+        if isinstance(result, Drop):
+            return result
         if result.engine != reconstructor.engine.name:
             self._fault(f"{object_id}: {'; '.join(result.warnings)}")
         self._expect(result.mesh)

@@ -11,10 +11,13 @@ from recon_node.output_option import add_output_option
 from recon_node.terminal import print_table, terminal_progress
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
     from recon_node.bag_files import BagReader, ObjectBagWriter
     from recon_node.bag_frames import BagFrames
     from recon_node.bag_objects import BagObjects
     from recon_node.bag_topics import BagTopics
+    from recon_node.refinement.counted_steps import CountedRefinement
     from recon_node.streams.drops import DropCounter
 
 _EXAMPLES = """\
@@ -26,6 +29,8 @@ examples:
       --depth /camera/aligned_depth_to_color/image_raw --world-frame map -o out
   a mesh of every frame:
     recon bag recording --every-frame -o out
+  better meshes from all views of each object:
+    recon bag recording --world-frame map --refine 300 -o out
 
 files:
   OBJECT/mesh.ply, mesh.glb, result.json   the newest version of each object
@@ -33,7 +38,8 @@ files:
 
 A frame is an image with a mask (and a depth, where the bag has any) of its stamp. An object is
 reconstructed when it first appears, and again when at least --min-interval has passed and its
-pixels have changed.
+pixels have changed. --refine improves it over all its views when it is gone or the bag ends; steps
+are counted, not time, so that the same bag and seed give the same meshes, bit for bit on a CPU.
 """
 
 _logger = logging.getLogger(__name__)
@@ -111,6 +117,19 @@ def _add_work_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="reconstruct every object in every frame: --min-interval 0 --change-threshold 0",
     )
+    parser.add_argument(
+        "--refine",
+        type=int,
+        metavar="STEPS",
+        help="improve each object over its views in so many steps; needs torch (default: no)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="NUMBER",
+        help="of the random choices of --refine (default: %(default)s)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -132,10 +151,11 @@ def run(args: argparse.Namespace) -> int:
         if args.no_depth:
             parts.remove("depth")
         topics = choose_topics(reader, {part: getattr(args, part) for part in parts})
-        frames, objects = _pipeline(args, reader, topics, drops)
+        progress = terminal_progress()
+        frames, objects = _pipeline(args, reader, topics, drops, progress)
         writer = ObjectBagWriter(args.output / "bag", storage=args.storage or reader.storage)
         try:
-            _work(reader, frames, objects, writer)
+            _work(reader, frames, objects, writer, progress)
         finally:
             writer.close()
             _write_meshes(args, topics, objects)
@@ -146,11 +166,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _pipeline(
-    args: argparse.Namespace, reader: "BagReader", topics: "BagTopics", drops: "DropCounter"
+    args: argparse.Namespace,
+    reader: "BagReader",
+    topics: "BagTopics",
+    drops: "DropCounter",
+    progress: "Progress",
 ) -> tuple["BagFrames", "BagObjects"]:
     from recon_node.bag_frames import BagFrames
     from recon_node.bag_objects import BagObjects
     from recon_node.engines.errors import InvalidInputError
+    from recon_node.engines.keyframes.buffer import KeyframeConfig
     from recon_node.node_config import WorkConfig
     from recon_node.streams.change import ChangeConfig
     from recon_node.streams.frame_join import JoinConfig
@@ -173,19 +198,41 @@ def _pipeline(
         change=change,
         min_interval=work.min_interval,
         drops=drops,
+        keyframes=KeyframeConfig(),
+        refine=None if args.refine is None else _refine(args, progress),
     )
     return frames, objects
 
 
+def _refine(args: argparse.Namespace, progress: "Progress") -> "CountedRefinement":
+    """What refines an object, with a progress bar of its own for each."""
+    from recon_node.engines.refine.config import RefineConfig
+    from recon_node.refinement.counted_steps import CountedRefinement
+
+    tasks: dict[str, TaskID] = {}
+
+    def show(object_id: str, step: int) -> None:
+        if object_id not in tasks:
+            tasks[object_id] = progress.add_task(f"refining {object_id}", total=args.refine)
+        progress.update(tasks[object_id], completed=step)
+
+    config = RefineConfig(budget=0, steps=args.refine, seed=args.seed)
+    return CountedRefinement(config, on_step=show, on_nothing=_logger.warning)
+
+
 def _work(
-    reader: "BagReader", frames: "BagFrames", objects: "BagObjects", writer: "ObjectBagWriter"
+    reader: "BagReader",
+    frames: "BagFrames",
+    objects: "BagObjects",
+    writer: "ObjectBagWriter",
+    progress: "Progress",
 ) -> None:
     """Reads the bag to its end, or to its damage, and writes the news of its objects."""
     from recon_node.bag_files import BagReadError
 
     total = sum(reader.topics[name].count for name in frames.topics if name in reader.topics)
     damage = None
-    with terminal_progress() as progress:
+    with progress:
         task = progress.add_task(reader.path.name, total=total)
         try:
             for frame in frames.read(lambda: progress.advance(task)):

@@ -19,6 +19,7 @@ class Drop(Enum):
     BAD_INPUT = "bad_input"  # encoding, size or content cannot be used; last_error says what
     SUPERSEDED = "superseded"  # a newer frame of the object came before the worker was free
     UNCHANGED = "unchanged"  # the object looks as it did at its last mesh
+    REFINED = "refined"  # a refined mesh stays, because the object has not moved
     TOO_MANY_OBJECTS = "too_many_objects"  # beyond max_objects, the smallest ones
     ENGINE_ERROR = "engine_error"  # no rung of the ladder made a mesh
     DEACTIVATED = "deactivated"  # waited, or was in work, when the node was deactivated

@@ -35,7 +35,7 @@ def test_the_file_is_the_configuration():
     above: list[str] = []
     for line in text.splitlines():
         comment = re.fullmatch(r"    # (.*)", line)
-        parameter = re.match(r"    (\w+):", line)
+        parameter = re.match(r"    ([\w.]+):", line)
         if comment:
             above.append(comment[1])
         elif parameter:

@@ -6,6 +6,8 @@ import threading
 import pytest
 
 from recon_node.engines.hull import HullEngine
+from recon_node.engines.keyframes.buffer import KeyframeConfig
+from recon_node.refinement.object_views import ObjectViews
 from recon_node.streams.change import ChangeConfig, ChangeDetector
 from recon_node.streams.drops import DropCounter
 from recon_node.streams.mailbox import Mailbox
@@ -37,6 +39,8 @@ def worker(told, gate):
         mailbox=Mailbox(),
         store=ObjectStore(),
         change=ChangeDetector(ChangeConfig()),
+        views=ObjectViews(KeyframeConfig(), objects=1, is_kept=False),
+        moved=lambda object_id: None,
         drops=DropCounter(),
         expect=lambda mesh: None,
         prepare=lambda results: [],

@@ -269,6 +269,12 @@ def scene_fixture() -> Callable[..., dict[str, object]]:
     return scene
 
 
+@pytest.fixture(name="ball")
+def ball_fixture() -> Callable[..., dict[str, object]]:
+    """See `ball`."""
+    return ball
+
+
 @pytest.fixture(name="image_message")
 def image_message_fixture() -> Callable[..., Image]:
     """See `image_message`."""
@@ -340,4 +346,37 @@ def scene(
     }
     if with_depth:
         messages["depth"] = image_message(depth, "16UC1", stamp)
+    return messages
+
+
+def ball(
+    stamp: float, *, angle: float = 0.0, x: float = 0.0, radius: float = 0.07
+) -> dict[str, object]:
+    """What a camera on a circle around the world's origin sees of a striped ball, by topic.
+
+    Args:
+        stamp: When [s].
+        angle: Of the camera on the circle of half a metre [rad].
+        x: Where the ball is [m, world].
+        radius: Its own [m].
+    """
+    messages = scene(stamp)
+    height, width = messages["image"].height, messages["image"].width
+    R = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+    position = R @ [0.0, 0.0, -0.5]
+    rows, columns = np.mgrid[:height, :width] + 0.5
+    rays = np.stack([(columns - width / 2) / FOCAL, (rows - height / 2) / FOCAL, 1 + 0 * rows], -1)
+    centre = R.T @ ([x, 0.0, 0.0] - position)
+    squared, along = (rays**2).sum(-1), rays @ centre
+    root = along**2 - squared * (centre @ centre - radius**2)
+    depth = np.where(root > 0, (along - np.sqrt(root.clip(0))) / squared, 0.9)
+    normals = (rays * depth[..., None] - centre) @ R.T / radius
+    stripes = 130 + 60 * np.sin(9 * normals[..., 1]) + 40 * np.sin(7 * normals[..., 0])
+    image = np.where(root > 0, stripes, 40).clip(0, 255).astype(np.uint8)
+    messages["image"] = image_message(np.repeat(image[..., None], 3, axis=2), "rgb8", stamp)
+    messages["mask"] = image_message((root > 0).astype(np.uint8), "mono8", stamp)
+    messages["depth"] = image_message((1000 * depth).round().astype(np.uint16), "16UC1", stamp)
+    pose = pose_message(tuple(position), stamp, "map")
+    pose.pose.orientation.y, pose.pose.orientation.w = np.sin(angle / 2), np.cos(angle / 2)
+    messages["camera_pose"] = pose
     return messages
