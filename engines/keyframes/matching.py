@@ -78,6 +78,7 @@ class MeasuredObject:
 
     Attributes:
         camera: the camera of the keyframe.
+        outline: of the mask.
         points: f64 (M, 3) [m, camera], a sample of the surface.
         normals: f64 (M, 3) unit, towards the camera.
         middle: f64 (3,) [m, camera], where the object's middle may be; NaN without points. The
@@ -88,7 +89,7 @@ class MeasuredObject:
 
     def __init__(self, keyframe: Keyframe, *, samples: int) -> None:
         self.camera = keyframe.view.camera
-        self._surface, self._outline = SurfaceMap.of(keyframe), Outline.of(keyframe)
+        self._surface, self.outline = SurfaceMap.of(keyframe), Outline.of(keyframe)
         self.points, self.normals = self._surface.samples(samples)
         self.middle, self.middle_sigma = np.full(3, np.nan), np.nan
         if len(self.points):
@@ -128,7 +129,7 @@ class MeasuredObject:
         chosen &= (offsets**2).sum(1) < reach**2  # both false for NaN
         planes, offsets = planes[chosen], offsets[chosen]
         to_surface = index[chosen], planes @ R.T, (planes * offsets).sum(1)
-        outside, gradients, distances = self._outline.pulls(local, index, pixels, reach)
+        outside, gradients, distances = self.outline.pulls(local, index, pixels, reach)
         to_outline = outside, gradients @ R.T, distances
         return Pulls.of(sources, points - centre, to_surface, to_outline)
 

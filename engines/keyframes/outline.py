@@ -12,6 +12,7 @@ from recon_node.engines.keyframes.keyframe import Keyframe
 from recon_node.engines.keyframes.occluders import DEPTH_GAP
 
 REACH = 24  # around the mask [px]
+_COLUMNS = 2 * REACH + 2  # more than are searched around a pixel
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,13 +82,15 @@ def _nearest_pixels(mask: np.ndarray) -> np.ndarray:
     below = np.minimum.accumulate(np.where(mask, rows, 10 * REACH + height)[::-1], axis=0)[::-1]
     in_column = np.where(rows - above <= below - rows, above, below)
     padded = np.pad(in_column, ((0, 0), (REACH, REACH)), constant_values=-10 * REACH)
-    best = np.full(mask.shape, REACH**2 + 1)
-    nearest = np.full((height, width, 2), np.nan)
-    for shift in range(-REACH, REACH + 1):
-        row = padded[:, REACH + shift :][:, :width]
-        squared = (row - rows) ** 2 + shift**2
-        closer = squared < best
-        best[closer] = squared[closer]
-        nearest[closer, 0] = (np.nonzero(closer)[1] + shift) + 0.5
-        nearest[closer, 1] = row[closer] + 0.5
-    return nearest
+    offsets = (padded - rows).astype(np.int32)
+    squared = offsets**2
+    # The smallest of distance squared and column in one number.
+    best = np.full(mask.shape, (REACH**2 + 1) * _COLUMNS, dtype=np.int32)
+    for column in range(2 * REACH + 1):
+        key = (squared[:, column:][:, :width] + (column - REACH) ** 2) * _COLUMNS + column
+        np.minimum(best, key, out=best)
+    near = best < (REACH**2 + 1) * _COLUMNS
+    x = np.arange(width) + best % _COLUMNS
+    y = np.take_along_axis(padded, np.where(near, x, 0), axis=1)
+    found = np.stack([x - REACH, y], axis=-1) + 0.5
+    return np.where(near[..., None], found, np.nan)

@@ -40,7 +40,7 @@ class Scene:
         floor = np.where(directions[:, 2] < -1e-6, -origin[2] / directions[:, 2], np.inf)
         mask = hits.distances < floor
         depth = np.where(mask, hits.distances, floor)
-        points = (origin + depth[:, None] * directions) * 400
+        points = (origin + depth[:, None] * directions) * 600
         waves = np.sin(points[:, :1] * (1.0, 1.7, 0.6)) * np.sin(points[:, 1:2] * 1.3)
         waves = waves * np.cos(points[:, 2:] * (1.1, 0.8, 1.4))
         image = (128 + 100 * np.where(np.isfinite(waves), waves, 0)).astype(np.uint8)
