@@ -23,7 +23,7 @@ WARM_UP = 64  # steps before the occupancy grid leaves out more than what no mas
 RAYS, SAMPLES = 768, 64
 LEARNING_RATE = 1e-2
 WEIGHTS = {"mask": 0.5, "depth": 1.0}
-ISO = 40.0  # density [1 / side of the cube]: half opaque within 1.7 % of the cube
+ISO = 15.0  # density [1 / side of the cube]; of 15, 40, 100 the best on a tuning object
 LATTICE = 112
 SURE = 0.02  # opacity of a step below which a cell counts as empty
 

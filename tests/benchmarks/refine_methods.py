@@ -29,6 +29,20 @@ class Answer:
     notes: dict[str, object] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Limit:
+    """What a refinement may spend.
+
+    Attributes:
+        seconds: Of wall time for recon, of its core's time for the NeRF.
+        steps: Of recon, in place of seconds, so that other load on the machine takes nothing
+            from it; 0: seconds count.
+    """
+
+    seconds: float
+    steps: int = 0
+
+
 @functools.cache
 def _engine():
     return load_engine("compact")
@@ -38,48 +52,53 @@ def _in_world(reconstruction: Reconstruction) -> Mesh:
     return reconstruction.mesh.transformed(reconstruction.T_world_object)
 
 
-def instant(views: Sequence[View], budget: float) -> Answer:
+def instant(views: Sequence[View], limit: Limit) -> Answer:
     """The compact engine's mesh of the first view."""
     return Answer(_in_world(_engine().reconstruct([views[0]])))
 
 
-def tsdf(views: Sequence[View], budget: float) -> Answer:
+def tsdf(views: Sequence[View], limit: Limit) -> Answer:
     """Fusion of the masked depth by Open3D."""
     from recon_node.evaluation.tsdf_fusion import fuse_tsdf
 
     return Answer(fuse_tsdf(views))
 
 
-def nerf(views: Sequence[View], budget: float) -> Answer:
+def nerf(views: Sequence[View], limit: Limit) -> Answer:
     """A hash-grid NeRF in plain torch."""
     from nerf_baseline import Nerf
 
-    fitted = Nerf(views, budget=budget)
+    fitted = Nerf(views, budget=limit.seconds)
     return Answer(fitted.mesh(), fitted.render, {"steps": fitted.steps})
 
 
-def recon(views: Sequence[View], budget: float) -> Answer:
+def recon(views: Sequence[View], limit: Limit) -> Answer:
     """The refiner, cameras corrected; the instant mesh where it finds nothing better."""
-    return _refined(views, budget, correct_cameras=True)
+    return _refined(views, limit, correct_cameras=True)
 
 
-def recon_no_pose(views: Sequence[View], budget: float) -> Answer:
+def recon_no_pose(views: Sequence[View], limit: Limit) -> Answer:
     """The refiner with the cameras left where they were said to be."""
-    return _refined(views, budget, correct_cameras=False)
+    return _refined(views, limit, correct_cameras=False)
 
 
-def _refined(views: Sequence[View], budget: float, *, correct_cameras: bool) -> Answer:
+def _refined(views: Sequence[View], limit: Limit, *, correct_cameras: bool) -> Answer:
     from recon_node.engines.keyframes.keyframe import make_keyframe
     from recon_node.engines.refine.config import RefineConfig
 
     refine = require_package("recon_node.engines.refine.refine", extra="torch").refine
     start = _engine().reconstruct([views[0]])
+    config = RefineConfig(
+        budget=0.0 if limit.steps else limit.seconds,
+        steps=limit.steps,
+        correct_cameras=correct_cameras,
+    )
     versions: list[float] = []
     progress: list[float] = []
     outcome = refine(
         [make_keyframe(view) for view in views],
         start,
-        RefineConfig(budget=budget, correct_cameras=correct_cameras),
+        config,
         on_progress=lambda report: progress.append(report.elapsed_s),
         on_version=lambda version: versions.append(progress[-1] if progress else 0.0),
         cancelled=lambda: False,
@@ -87,6 +106,7 @@ def _refined(views: Sequence[View], budget: float, *, correct_cameras: bool) -> 
     )
     notes = {
         "steps": outcome.steps,
+        "refine_seconds": round(outcome.seconds, 1),
         "message": outcome.message,
         "version_seconds": [round(seconds, 1) for seconds in versions],
         "fell_back": outcome.result is None,

@@ -60,6 +60,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--objects", nargs="+", help="names; all of the source without")
     parser.add_argument("--budget", type=float, default=60.0, help="of a refinement [s]")
+    parser.add_argument("--steps", type=int, default=0, help="of recon, in place of the budget")
     parser.add_argument("--minutes", type=float, default=600.0, help="start no row after these")
     parser.add_argument("--parallel", type=int, default=PARALLEL, help="processes at once")
     parser.add_argument("--redo", nargs="+", choices=METHOD_NAMES, default=())
@@ -75,6 +76,7 @@ def _run(arguments: argparse.Namespace, rows: dict[Key, dict], path: Path) -> No
     keys = [(name, views, condition, method) for name, condition, views, method in wanted]
     missing = [key for key in keys if key not in rows]
     print(f"{len(keys) - len(missing)} rows are there, {len(missing)} to do", flush=True)
+    limit = (arguments.budget, arguments.steps)
     deadline = time.monotonic() + 60.0 * arguments.minutes
     context = multiprocessing.get_context("spawn")
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -84,7 +86,7 @@ def _run(arguments: argparse.Namespace, rows: dict[Key, dict], path: Path) -> No
         while (missing and time.monotonic() < deadline) or waiting:
             while missing and len(waiting) < arguments.parallel and time.monotonic() < deadline:
                 key = missing.pop(0)
-                waiting.add(pool.submit(make_row, arguments.source, key, arguments.budget))
+                waiting.add(pool.submit(make_row, arguments.source, key, limit))
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             for future in done:
                 row = future.result()
@@ -93,9 +95,9 @@ def _run(arguments: argparse.Namespace, rows: dict[Key, dict], path: Path) -> No
                 print(_line(row), flush=True)
 
 
-def make_row(source: str, key: Key, budget: float) -> dict:
+def make_row(source: str, key: Key, limit: tuple[float, int]) -> dict:
     """One method on one set of keyframes, scored; runs in a process of its own."""
-    from refine_methods import METHODS
+    from refine_methods import METHODS, Limit
 
     from recon_node.engines.errors import ReconstructionError
     from recon_node.evaluation.refinement_scores import score_refinement
@@ -106,9 +108,12 @@ def make_row(source: str, key: Key, budget: float) -> dict:
     keyframes = scene.keyframes(views, CONDITIONS[condition])
     row = dict(zip(("object", "views", "condition", "method"), key, strict=True))
     row["commit"] = run_record()["commit"]
+    if method in ("nerf", "recon", "recon_no_pose"):
+        by_steps = limit[1] > 0 and method != "nerf"
+        row["limit"] = f"{limit[1]} steps" if by_steps else f"{limit[0]:g} s"
     start, cpu_start = time.perf_counter(), time.process_time()
     try:
-        answer = METHODS[method](keyframes.views, budget)
+        answer = METHODS[method](keyframes.views, Limit(*limit))
     except ReconstructionError as error:  # a failure of a method is a result, and a bad one
         return row | {"error": f"{type(error).__name__}: {error}"}
     row["seconds"] = round(time.perf_counter() - start, 2)
@@ -176,10 +181,9 @@ def _write(path: Path, rows: list[dict], arguments: argparse.Namespace) -> None:
     record = run_record() | {
         "note": (
             f"Each row is one single-threaded process, {arguments.parallel} at once on the "
-            f"cores named; budget of a refinement {arguments.budget:g} s (nerf: of CPU time). "
-            "Meshes are scored where they stand in the world, nothing aligned."
+            "cores named. A refinement's limit stands in its row: seconds of wall time (nerf: of "
+            "CPU time), or steps. Meshes are scored where they stand in the world, nothing aligned."
         ),
-        "budget_s": arguments.budget,
         "source": arguments.source,
         "rows": sorted(rows, key=_key),
     }
