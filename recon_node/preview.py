@@ -4,11 +4,12 @@
 import math
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
+from recon_node.crop_picture import input_picture
 from recon_node.engines.camera import View
 from recon_node.engines.canonical import R_CROP_CANONICAL
-from recon_node.engines.crop import Crop, crop_view
+from recon_node.engines.crop import crop_view
 from recon_node.engines.mesh import Mesh
 from recon_node.engines.mesh_picture import MeshPicture, Viewpoint
 from recon_node.engines.reconstruction import Provenance, Reconstruction
@@ -22,7 +23,7 @@ _INPUT = 2 * TILE + _GAP
 
 _PAPER, _INK, _FAINT_INK = (250, 250, 251), (32, 36, 43), (108, 114, 124)
 _TILE_TOP, _TILE_BOTTOM = (240, 242, 245), (211, 215, 221)
-_OUTLINE, _SEAM = (255, 51, 119), (243, 153, 40)
+_SEAM = (243, 153, 40)
 _AXIS_COLORS = ((214, 48, 49), (39, 150, 62), (41, 98, 214))
 
 _CAPTIONS = {
@@ -60,7 +61,7 @@ def draw_preview(view: View, result: Reconstruction, *, tile: int = TILE) -> Ima
     views = _viewpoints(result.mesh, T_object_crop, crop.tan_half_fov)
     width = 2 * _MARGIN + input_side + 2 * (tile + _GAP)
     sheet = Image.new("RGB", (width, _HEADER + input_side + _FOOTER), _PAPER)
-    sheet.paste(_input_picture(crop), (_MARGIN, _HEADER))
+    sheet.paste(input_picture(crop), (_MARGIN, _HEADER))
     for index, (name, viewpoint) in enumerate(views.items()):
         left = _MARGIN + input_side + _GAP + (index % 2) * (tile + _GAP)
         top = _HEADER + (index // 2) * (tile + _GAP)
@@ -90,22 +91,6 @@ def _viewpoints(mesh: Mesh, T_object_crop: np.ndarray, q: float) -> dict[str, Vi
     return {"front": Viewpoint(T_object_crop, q)} | {
         name: Viewpoint(T, q_orbit) for name, T in orbit.items()
     }
-
-
-def _input_picture(crop: Crop) -> Image.Image:
-    """The crop, its surroundings faded, with the outline of the mask."""
-    coverage = Image.fromarray(np.round(255 * crop.mask).astype(np.uint8))
-    magnification = crop.camera.focal[0] / crop.source_camera.focal[0]
-    blur = ImageFilter.GaussianBlur(float(np.clip(0.7 * magnification, 1.6, 8)))
-    smooth = np.asarray(coverage.filter(blur), np.float32) / 255
-    image = crop.image.astype(np.float32)
-    gray = image @ np.array([0.299, 0.587, 0.114], np.float32)
-    faded = 0.5 * (0.55 * gray[..., None] + 0.45 * image) + 0.5 * 236
-    image = faded + smooth[..., None] * (image - faded)
-    slope = np.hypot(*np.gradient(smooth))
-    line = np.clip(2.0 - np.abs(smooth - 0.5) / np.maximum(slope, 1e-3), 0, 1)[..., None]
-    image += line * (np.array(_OUTLINE, np.float32) - image)
-    return Image.fromarray(np.round(image).astype(np.uint8))
 
 
 def _rendered_tile(

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`recon reconstruct`: an image and its masks, or a folder of them, to meshes."""
+"""`recon reconstruct`: pictures and their masks to meshes, refined where time is given for it."""
 
 import argparse
-import dataclasses
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recon_node.engine_options import add_engine_options, engine_of
 from recon_node.output_option import add_output_option
+from recon_node.reconstruct_input import add_input_options, scenes_of
 from recon_node.terminal import print_table, terminal_progress
 
 if TYPE_CHECKING:
-    from recon_node.offline import WrittenObject
-    from recon_node.scene_files import Scene
+    from rich.progress import Progress
+
+    from recon_node.offline import Wishes, WrittenObject
 
 _EXAMPLES = """\
 examples:
@@ -26,12 +26,20 @@ examples:
     recon reconstruct rgb.png --mask labels.png -o out
   every picture of a folder with NAME.png, NAME_mask.png [, NAME_depth.png] [, camera.yaml]:
     recon reconstruct pictures -o out
+  one object in several pictures, whose cameras are known, refined for a minute:
+    recon reconstruct a.png b.png c.png --cameras cameras.json --refine 60 -o out
+    recon reconstruct scene --cameras scene/transforms.json --refine 60 --turntable -o out
 
 files, per object:
   mesh.ply     vertices, normals, colours, provenance, sigma; object frame
   mesh.glb     the same surface for viewers; glTF axes (y up)
   preview.png  the input beside four rendered views
   result.json  placement, size, scale, timing, warnings
+  with --refine also
+  refine.json  what happened: steps, losses, held-out PSNR, versions, and why where it fell back
+  refine.png   losses and PSNR over time
+  compare.png  input, instant and refined mesh from the same cameras
+  with --turntable also turntable.gif, the mesh from all around
 """
 
 
@@ -45,78 +53,41 @@ def add_parser(subparsers, parents: list[argparse.ArgumentParser]) -> argparse.A
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("image", metavar="IMAGE", type=Path, help="picture, or a folder of them")
-    _add_input_options(parser)
+    add_input_options(parser)
     add_engine_options(parser)
     add_output_option(parser)
+    parser.add_argument(
+        "--refine",
+        type=float,
+        metavar="SECONDS",
+        help="refine each mesh for so long with all its views (needs the extra torch); Ctrl-C ends "
+        "it earlier and keeps the best, and the same command goes on from there",
+    )
+    parser.add_argument("--turntable", action="store_true", help="draw turntable.gif too")
     parser.add_argument("--no-preview", action="store_true", help="do not draw preview.png")
     return parser
-
-
-def _add_input_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "-m",
-        "--mask",
-        nargs="+",
-        action="extend",
-        type=Path,
-        default=[],
-        metavar="MASK",
-        help="mask of one object (> 127), or a label image; several make several objects "
-        "(default: the transparency of IMAGE)",
-    )
-    parser.add_argument(
-        "--mask-kind",
-        choices=("auto", "binary", "labels"),
-        default="auto",
-        help="how mask values are read: auto takes palette and 16-bit files, and gray ones with "
-        "few values, as labels",
-    )
-    parser.add_argument(
-        "-d",
-        "--depth",
-        type=Path,
-        help="depth along z in the size of IMAGE: 16-bit PNG, or float .npy or .tiff; 0, NaN and "
-        "inf are unknown",
-    )
-    parser.add_argument(
-        "--depth-unit",
-        type=float,
-        metavar="METRES",
-        help="metres per stored depth unit (default: 0.001 for integers, 1 for floats)",
-    )
-    parser.add_argument(
-        "-c",
-        "--camera",
-        type=Path,
-        help="ROS camera_info YAML, or JSON {width, height, K} (default: 60 degrees wide)",
-    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit code; where a scene of a folder fails the others still run, and the code is 2."""
     from recon_node.engines.errors import ReconstructionError
-    from recon_node.mask_files import MaskKind
     from recon_node.offline import reconstruct_scene
     from recon_node.output_files import require_writable
+    from recon_node.posed_frames import PosedScene
 
-    scenes = _scenes(args)
-    is_folder = args.image.is_dir()
+    scenes = scenes_of(args)
+    is_folder = args.images[0].is_dir() and not isinstance(scenes[0], PosedScene)
     require_writable(args.output)
     written, failures = [], []
     with terminal_progress() as progress:
+        wishes = _wishes(args, progress)
         task = progress.add_task(f"loading {args.engine}", total=len(scenes))
         engine = engine_of(args)
         for scene in scenes:
             progress.update(task, description=scene.name)
+            output = args.output / scene.name if is_folder else args.output
             try:
-                for item in reconstruct_scene(
-                    scene,
-                    engine,
-                    args.output / scene.name if is_folder else args.output,
-                    mask_kind=MaskKind(args.mask_kind),
-                    with_preview=not args.no_preview,
-                ):
+                for item in reconstruct_scene(scene, engine, output, wishes):
                     progress.update(task, description=f"{scene.name}: {item.result.object_id}")
                     written.append(item)
             except ReconstructionError as error:
@@ -131,35 +102,25 @@ def run(args: argparse.Namespace) -> int:
     return 2 if failures else 0
 
 
-def _scenes(args: argparse.Namespace) -> list["Scene"]:
-    """The scenes that the arguments name."""
-    from recon_node.engines.errors import InvalidInputError
-    from recon_node.scene_files import Scene, find_scenes
+def _wishes(args: argparse.Namespace, progress: "Progress") -> "Wishes":
+    """What the arguments ask to be made; a refinement shows its progress."""
+    from recon_node.engines.refine.config import RefineConfig
+    from recon_node.mask_files import MaskKind
+    from recon_node.offline import Wishes
+    from recon_node.offline_refinement import require_refiner
+    from recon_node.refine_progress import RefineProgress
 
-    if args.depth_unit is not None and args.depth is None and not args.image.is_dir():
-        raise InvalidInputError("--depth-unit is given without --depth; give the depth map too")
-    if not args.image.is_dir():
-        return [
-            Scene(
-                name=args.image.stem,
-                image=args.image,
-                masks=tuple(args.mask),
-                depth=args.depth,
-                depth_unit=args.depth_unit,
-                camera=args.camera,
-            )
-        ]
-    if args.mask or args.depth:
-        raise InvalidInputError(
-            f"{args.image} is a folder, where masks and depth maps are found by name "
-            "(NAME_mask.png, NAME_depth.png); leave --mask and --depth out, or name one picture"
-        )
-    scenes = find_scenes(args.image)
-    if args.camera is not None:
-        scenes = [dataclasses.replace(scene, camera=args.camera) for scene in scenes]
-    if args.depth_unit is not None:
-        scenes = [dataclasses.replace(scene, depth_unit=args.depth_unit) for scene in scenes]
-    return scenes
+    config = None
+    if args.refine is not None:
+        config = RefineConfig(budget=args.refine)
+        require_refiner()
+    return Wishes(
+        mask_kind=MaskKind(args.mask_kind),
+        with_preview=not args.no_preview,
+        with_turntable=args.turntable,
+        refine=config,
+        on_moment=RefineProgress(progress, args.refine),
+    )
 
 
 def _print_summary(written: list["WrittenObject"]) -> None:
@@ -180,3 +141,6 @@ def _print_summary(written: list["WrittenObject"]) -> None:
             str(item.directory),
         )
     print_table(table)
+    for item in written:
+        if item.refinement is not None:
+            print(f"{item.result.object_id}: {item.refinement.message}")
