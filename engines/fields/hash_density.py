@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A density and a colour from a multi-resolution hash grid (Instant-NGP, Müller et al. 2022)."""
 
-import itertools
 from dataclasses import dataclass
 
 import torch
@@ -10,13 +9,12 @@ from torch import Tensor, nn
 
 from recon_node.engines.fields.field import FieldSamples
 from recon_node.engines.fields.hash_layer import HashLayer
+from recon_node.engines.fields.matter import thick_somewhere
 from recon_node.engines.fields.random_weights import seeded_linear
 from recon_node.engines.fields.spherical_harmonics import HARMONICS, spherical_harmonics
 from recon_node.kernels.hash_grid_config import HashGridConfig
 
 _LARGEST = 15.0  # logarithm up to which the exponential is followed backwards, instant-ngp's
-_THINNEST = 0.01  # optical thickness of a cell from which on it is looked into, instant-ngp's
-_CORNERS = tuple(itertools.product((-0.5, 0.5), repeat=3))
 
 
 @dataclass(frozen=True)
@@ -123,7 +121,4 @@ class HashDensityField(nn.Module):
 
     def may_hold_matter(self, points: Tensor, half_side: float) -> Tensor:
         """Whether one of eight places in a cube is thicker than 0.01 over its side, bool (M,)."""
-        least = _THINNEST / (2 * half_side)
-        corners = points.new_tensor(_CORNERS) * half_side
-        densities = self.density((points[:, None] + corners).flatten(0, 1))
-        return densities.view(-1, len(corners)).amax(dim=1) > least
+        return thick_somewhere(self.density, points, half_side)

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from recon_node.engines.fields.field import FieldSamples
 from recon_node.engines.fields.hash_layer import HashLayer
+from recon_node.engines.fields.matter import near_surface
 from recon_node.engines.fields.random_weights import seeded_linear
 from recon_node.engines.fields.surface_density import LaplaceDensity, LogisticDensity
 from recon_node.kernels.hash_grid_config import HashGridConfig
 
-_STEEPEST = 1.25  # slope that a fitted signed distance may have
 _UNIT = 0.05  # of what the network says [box unit]: with steps of Adam of one size, how fine it is
 
 
@@ -117,8 +117,7 @@ class HashSdfField(nn.Module):
 
     def may_hold_matter(self, points: Tensor, half_side: float) -> Tensor:
         """Whether the surface, or what is visible around it, may come into a cube, bool (M,)."""
-        farthest = _STEEPEST * 3**0.5 * half_side + self.conversion.reach
-        return self.sdf(points).abs() <= farthest
+        return near_surface(self.sdf(points), half_side, self.conversion.reach)
 
     def _from(self, points: Tensor, said: Tensor) -> Tensor:
         """Signed distance at points, of what the network says there, f32 (M,) both."""

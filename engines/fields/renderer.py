@@ -12,6 +12,7 @@ from recon_node.kernels.composite import composite
 from recon_node.kernels.ray_box import ray_box
 from recon_node.kernels.ray_march import RaySamples, ray_march
 
+_NEXT_TO_NOTHING = 1e-4  # opacity below which a mean over it would have gradients beyond reason
 _LOWER, _UPPER = (-1.0, -1.0, -1.0), (1.0, 1.0, 1.0)
 
 
@@ -35,7 +36,8 @@ class Rendered:
     Attributes:
         rgbs: sRGB colour over the background, f32 (R, 3).
         opacities: Share of light that comes from the field, f32 (R,).
-        depths: Mean ray parameter of that light [box unit], f32 (R,); 0 where there is none.
+        depths: Mean ray parameter of that light [box unit], f32 (R,); it falls to 0 where the
+            opacity is below 1e-4.
         samples: Intervals of the rays that were looked into.
         weights: Share of each sample in the light of its ray, f32 (M,).
         field_samples: What the field said about them.
@@ -97,5 +99,5 @@ def render(
     rgbs = light.rgbs
     if background is not None:
         rgbs = torch.addcmul(rgbs, 1 - light.opacities[:, None], background)
-    depths = light.depths / light.opacities.clamp(min=torch.finfo(rgbs.dtype).tiny)
+    depths = light.depths / light.opacities.clamp(min=_NEXT_TO_NOTHING)
     return Rendered(rgbs, light.opacities, depths, samples, light.weights, said, points)

@@ -150,3 +150,15 @@ def test_rendering_and_its_gradients_are_the_same_each_time():
 
     assert all(torch.equal(a, b) for a, b in zip(run(), run(), strict=True))
     assert math.isfinite(run()[2].abs().sum()) and run()[2].abs().sum() > 0
+
+
+def test_next_to_nothing_has_gradients_within_reason(make_ball):
+    """A ray that passes far from the ball meets a density of 1e-9, and asks for its mean depth."""
+    rays = Rays(torch.tensor([[0.9, 0.0, -2.0]]), torch.tensor([[0.0, 0.0, 1.0]]))
+    conversion = LaplaceDensity(0.02)
+    found = render(
+        make_ball(0.5, conversion), rays, OccupancyGrid(4), step=0.02, jitter=torch.zeros(1)
+    )
+    assert 0 < found.opacities.item() < 1e-6 and found.depths.item() < 0.1
+    found.depths.sum().backward()
+    assert abs(conversion.log_beta.grad.item()) < 1
