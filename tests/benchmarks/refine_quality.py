@@ -16,6 +16,7 @@ import json
 import multiprocessing
 import os
 import time
+import zlib
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict
 from itertools import product
@@ -152,7 +153,8 @@ def _scene(source: str, name: str):
 def _object_names(source: str) -> list[str]:
     from refine_objects import object_makers
 
-    return list(object_makers(source))
+    # By hash, so that a run cut short has not seen the first letters of the alphabet alone.
+    return sorted(object_makers(source), key=lambda name: zlib.crc32(name.encode()))
 
 
 def _key(row: dict) -> Key:
