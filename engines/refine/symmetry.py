@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Planes that mirror an object onto itself, as far as its keyframes can tell (Thrun and Wegbreit
+2005, "Shape from symmetry"): what was seen on one side is the best guess of the other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from recon_node.engines.keyframes.keyframe import Keyframe
+from recon_node.engines.refine.box import measured_points
+from recon_node.engines.refine.measured_distances import measured_distances
+from recon_node.engines.transforms import Similarity
+
+LEAST_MET = 0.5  # share of the mirrored points that meet the measured surface
+MOST_AMISS = 0.04  # share that may lie where a keyframe saw through
+MOST_PLANES = 3
+DIFFERENT = np.cos(np.radians(15.0))  # between the normals of two planes, or
+APART = 0.05  # between their distances from the origin [box unit]
+_AMISS_COSTS = 4.0  # as much as so many points that meet
+_CELLS = 64  # of the lattice on which measured distances are looked up, along an axis
+_POINTS = 1200
+_NORMALS, _OFFSETS, _FARTHEST = 400, 13, 0.35  # tried first; offsets around the median point
+_CANDIDATES, _ROUNDS, _FIRST_MOVE, _SHRINK = 10, 50, 0.08, 0.94
+
+
+@dataclass(frozen=True, eq=False)
+class MirrorPlane:
+    """Points p with normal · p = offset, in the box frame.
+
+    Attributes:
+        normal: Unit, f64 (3,).
+        offset: Distance of the plane from the origin [box unit].
+        met: Share of the measured points whose mirror images meet the measured surface.
+        amiss: Share whose mirror images lie where a keyframe saw through.
+    """
+
+    normal: np.ndarray
+    offset: float
+    met: float
+    amiss: float
+
+    def mirror(self, points: np.ndarray) -> np.ndarray:
+        """The mirror images of points f64 (N, 3) [box]."""
+        return points - 2.0 * (points @ self.normal - self.offset)[:, None] * self.normal
+
+
+def mirror_planes(
+    keyframes: Sequence[Keyframe],
+    S_world_box: Similarity,
+    *,
+    truncation: float,
+    rng: np.random.Generator,
+) -> list[MirrorPlane]:
+    """Planes of symmetry that the keyframes support and do not contradict, the best first.
+
+    A mirror image of a measured point meets the measured surface, lies hidden, or lies where a
+    keyframe saw through. Planes with enough of the first and hardly any of the last are found
+    among all directions, then moved at random to where they fit best.
+
+    Args:
+        keyframes: Views with depth; without any the answer is empty.
+        S_world_box: Of the box.
+        truncation: Of the measured distances [box unit].
+        rng: Source of the points looked at, and of the moves.
+    """
+    measured = np.concatenate([measured_points(keyframe) for keyframe in keyframes])
+    if len(measured) < _POINTS:
+        return []
+    points = S_world_box.inverse().apply(rng.choice(measured, _POINTS, replace=False))
+    lattice = _Lattice(keyframes, S_world_box, truncation)
+    middle = np.median(points, axis=0)
+    tried = [
+        _judged(points, lattice, normal, offset + normal @ middle)
+        for normal in _half_sphere(_NORMALS)
+        for offset in np.linspace(-_FARTHEST, _FARTHEST, _OFFSETS)
+    ]
+    tried.sort(key=_worth, reverse=True)
+    found = [_moved(plane, points, lattice, rng) for plane in tried[:_CANDIDATES]]
+    found.sort(key=_worth, reverse=True)
+    planes: list[MirrorPlane] = []
+    for plane in found:
+        supported = plane.met >= LEAST_MET and plane.amiss <= MOST_AMISS
+        if supported and all(_differ(plane, other) for other in planes):
+            planes.append(plane)
+    return planes[:MOST_PLANES]
+
+
+class _Lattice:
+    """Measured distances on a lattice over the box, in truncations; NaN where nothing was seen."""
+
+    def __init__(self, keyframes: Sequence[Keyframe], S_world_box: Similarity, truncation: float):
+        axis = np.linspace(-1, 1, _CELLS)
+        places = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
+        scale = truncation * S_world_box.scale
+        distances, worth = measured_distances(S_world_box.apply(places), keyframes, scale)
+        self._values = np.where(worth > 0, distances / scale, np.nan).astype(np.float32)
+
+    def at(self, points: np.ndarray) -> np.ndarray:
+        """Of the nearest lattice point, f32 (N,); 1, as in free space, outside of the box."""
+        index = np.rint((points + 1) * (0.5 * (_CELLS - 1))).astype(np.int64)
+        inside = ((index >= 0) & (index < _CELLS)).all(axis=1)
+        index[~inside] = 0
+        values = self._values[(index[:, 0] * _CELLS + index[:, 1]) * _CELLS + index[:, 2]]
+        return np.where(inside, values, 1.0)
+
+
+def _judged(
+    points: np.ndarray, lattice: _Lattice, normal: np.ndarray, offset: float
+) -> MirrorPlane:
+    mirrored = MirrorPlane(normal, float(offset), 0.0, 0.0).mirror(points)
+    said = lattice.at(mirrored)
+    met, amiss = (np.abs(said) < 0.5).mean(), (said > 0.75).mean()  # false for NaN
+    return MirrorPlane(normal, float(offset), float(met), float(amiss))
+
+
+def _worth(plane: MirrorPlane) -> float:
+    return plane.met - _AMISS_COSTS * plane.amiss
+
+
+def _moved(
+    plane: MirrorPlane, points: np.ndarray, lattice: _Lattice, rng: np.random.Generator
+) -> MirrorPlane:
+    """The plane after small random moves that each made it better."""
+    reach = _FIRST_MOVE
+    for _ in range(_ROUNDS):
+        normal = plane.normal + reach * rng.normal(size=3)
+        normal /= np.linalg.norm(normal)
+        other = _judged(points, lattice, normal, plane.offset + 0.5 * reach * rng.normal())
+        plane = max(plane, other, key=_worth)
+        reach *= _SHRINK
+    return plane
+
+
+def _differ(plane: MirrorPlane, other: MirrorPlane) -> bool:
+    cosine = float(plane.normal @ other.normal)
+    offset = np.sign(cosine) * other.offset
+    return abs(cosine) < DIFFERENT or abs(plane.offset - offset) > APART
+
+
+def _half_sphere(count: int) -> np.ndarray:
+    """Directions spread evenly over half of the sphere, f64 (N, 3)."""
+    z = 1 - (np.arange(count) + 0.5) / count
+    angle = np.pi * (1 + 5**0.5) * (np.arange(count) + 0.5)
+    r = np.sqrt(1 - z * z)
+    return np.stack([r * np.cos(angle), r * np.sin(angle), z], axis=1)
