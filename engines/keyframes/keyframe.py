@@ -64,9 +64,10 @@ def make_keyframe(
     """The keyframe of a view: what its mask's box and a margin around it show.
 
     Larger parts are shrunk by blocks of whole pixels. Colours are block means; the mask is where
-    at least half of a block is; the depth of a block is one of its pixels' on the same side of the
-    mask's outline, the median, averaged with those of them that lie on its surface: never a point
-    in the air between two surfaces. Specks beside the object leave the mask.
+    at least half of a block is, or as much as of any for a hairline; the depth of a block is one
+    of its pixels' on the same side of the mask's outline, the median, averaged with those of them
+    that lie on its surface: never a point in the air between two surfaces. Specks beside the
+    object leave the mask.
 
     Args:
         view: a posed view of the whole picture.
@@ -91,7 +92,8 @@ def make_keyframe(
         )
     rows, columns, block = _part(runs, view.mask.shape, side)
     mask_blocks = _blocks(runs.to_mask(view.mask.shape)[rows, columns], block)
-    mask = 2 * mask_blocks.sum(-1) >= block * block
+    covered = mask_blocks.sum(-1)
+    mask = covered >= min(block * block / 2, covered.max())
     depth = None
     if view.depth is not None:
         depth = _surface_depth(_blocks(view.depth[rows, columns], block), mask_blocks, mask)

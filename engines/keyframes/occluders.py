@@ -40,7 +40,7 @@ def occluder_pixels(mask: np.ndarray, depth: np.ndarray) -> np.ndarray:
         return steps
     labels = _surfaces(~mask & (depth < np.percentile(depth[seen], 95)), depth)
     counts = [
-        np.bincount(labels[each & (labels >= 0)], minlength=labels.max() + 1)
+        np.bincount(labels[each & (labels >= 0)], minlength=depth.size)
         for each in (steps, touching & ~steps)
     ]
     in_front = (counts[0] > 0) & (counts[0] >= _FEWEST_STEPS * counts[1])

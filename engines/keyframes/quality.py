@@ -17,6 +17,7 @@ _CLIPPED = 250  # of 255: in all channels
 _MOST_CLIPPED = 0.5  # of the mask
 _MOST_CUT = 0.3  # of the outline, by the border of the picture
 _MOST_HIDDEN = 0.4  # of the outline, by something in front
+_MOST_RAGGED, _RAGGED = 0.5, 0.1  # of the outline; a mask ragged by 3 px has less than the second
 _SHARP, _BLURRED = 0.6, 0.3  # sharpness / the usual one: counts fully, and not at all
 _SMALLEST_WEIGHT = 0.1
 
@@ -29,6 +30,7 @@ class Refusal(Enum):
     SATURATED = "saturated"  # most of the object is clipped to white
     TRUNCATED = "truncated"  # the border of the picture cuts the object
     OCCLUDED = "occluded"  # something in front of it does, as its depth tells
+    RAGGED = "ragged"  # the mask is full of holes, or dust
     BLURRED = "blurred"  # against the other keyframes of the object
     DISAGREES = "disagrees"  # shows another shape or place than the other keyframes
     REDUNDANT = "redundant"  # adds no direction to the other keyframes
@@ -45,6 +47,7 @@ class Quality:
         cut: share of the mask's outline that lies at the border of the picture.
         hidden: share of it that lies beside something in front.
         clipped: share of the mask that is white in all channels.
+        raggedness: pixels that differ from the majority of the nine around them / the outline's.
     """
 
     weight: float
@@ -53,6 +56,7 @@ class Quality:
     cut: float
     hidden: float
     clipped: float
+    raggedness: float
 
 
 def assess(keyframe: Keyframe, usual_sharpness: float | None) -> Quality:
@@ -66,14 +70,14 @@ def assess(keyframe: Keyframe, usual_sharpness: float | None) -> Quality:
         Its quality.
     """
     image, mask = keyframe.view.image, keyframe.view.mask
+    if mask.sum() < _SMALLEST_AREA:
+        return Quality(0.0, Refusal.SMALL, 0.0, 0.0, 0.0, 0.0, 0.0)
     sharp = sharpness(keyframe)
-    cut, hidden = _lost_outline(keyframe)
+    cut, hidden, raggedness = _outline_shares(keyframe)
     clipped = float((image[mask].min(axis=1) >= _CLIPPED).mean())
     relative = 1.0 if not usual_sharpness else sharp / usual_sharpness
     refusal = None
-    if mask.sum() < _SMALLEST_AREA:
-        refusal = Refusal.SMALL
-    elif np.percentile(image.max(axis=2), 95) < _DARK:
+    if np.percentile(image.max(axis=2), 95) < _DARK:
         refusal = Refusal.DARK
     elif clipped > _MOST_CLIPPED:
         refusal = Refusal.SATURATED
@@ -81,11 +85,14 @@ def assess(keyframe: Keyframe, usual_sharpness: float | None) -> Quality:
         refusal = Refusal.TRUNCATED
     elif hidden > _MOST_HIDDEN:
         refusal = Refusal.OCCLUDED
+    elif raggedness > _MOST_RAGGED:
+        refusal = Refusal.RAGGED
     elif relative < _BLURRED:
         refusal = Refusal.BLURRED
     blur = np.clip((relative - _BLURRED) / (_SHARP - _BLURRED), 0, 1)
-    weight = max(float(blur * (1 - cut) * (1 - hidden) * (1 - clipped)), _SMALLEST_WEIGHT)
-    return Quality(0.0 if refusal else weight, refusal, sharp, cut, hidden, clipped)
+    smooth = min(1 + _RAGGED - raggedness, 1)
+    weight = max(float(blur * smooth * (1 - cut) * (1 - hidden) * (1 - clipped)), _SMALLEST_WEIGHT)
+    return Quality(0.0 if refusal else weight, refusal, sharp, cut, hidden, clipped, raggedness)
 
 
 def sharpness(keyframe: Keyframe) -> float:
@@ -108,17 +115,21 @@ def sharpness(keyframe: Keyframe) -> float:
     return float((around - 4 * luminance)[mask].var() / max(mean, 1.0) ** 2)
 
 
-def _lost_outline(keyframe: Keyframe) -> tuple[float, float]:
-    """Shares of the mask's outline at the picture's border, and beside something in front."""
+def _outline_shares(keyframe: Keyframe) -> tuple[float, float, float]:
+    """`Quality.cut`, `Quality.hidden` and `Quality.raggedness`."""
     mask, depth = keyframe.view.mask, keyframe.view.depth
-    within = np.pad(mask, 1)
-    within = within[:-2, 1:-1] & within[2:, 1:-1] & within[1:-1, :-2] & within[1:-1, 2:]
-    outline = mask & ~within
+    height, width = mask.shape
+    padded = np.pad(mask, 1).astype(np.uint8)
+    around = sum(padded[dy : dy + height, dx : dx + width] for dy, dx in np.ndindex(3, 3))
+    beside = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    outline = mask & ~beside.astype(bool)
     # The part around a mask has a margin, but for where the picture ends.
     border = np.ones_like(mask)
     border[1:-1, 1:-1] = False
     hidden = np.zeros_like(mask)
     if depth is not None:
         hidden = hidden_pixels(mask, depth, keyframe.known)
+    odd = (around >= 5) != mask
+    cut, hidden, odd = (int(each.sum()) for each in (outline & border, outline & hidden, odd))
     count = int(outline.sum())
-    return float((outline & border).sum() / count), float((outline & hidden).sum() / count)
+    return cut / count, hidden / count, odd / count

@@ -92,6 +92,21 @@ def test_specks_are_not_the_object():
     assert part.mask.shape == (64, 104)
 
 
+def test_a_hairline_does_not_vanish():
+    view = plane_view()
+    mask = np.zeros_like(view.mask)
+    mask[200, 40:600] = True
+    part = make_keyframe(View(view.image, mask, CAMERA, view.depth)).view
+    assert part.mask.any(axis=0).mean() > 0.7 and part.mask.sum() < 160
+
+
+@pytest.mark.parametrize("name", ["bracket", "mug", "box", "sphere"])
+def test_a_ragged_mask_is_not_taken_for_something_in_front(scene, arc, name):
+    for seed, T in enumerate(arc(5)):
+        keyframe = scene(name).keyframe(T, noise=0.0015, ragged=3, seed=seed)
+        assert keyframe.known.mean() > 0.98
+
+
 def test_something_in_front_says_nothing_but_the_table_does():
     view = plane_view(box=(200, 220, 280, 260))
     depth = np.full((480, 640), 1.0, np.float32)  # object and wall
@@ -104,6 +119,16 @@ def test_something_in_front_says_nothing_but_the_table_does():
     keyframe = make_keyframe(View(view.image, mask, CAMERA, depth))
     stick = keyframe.view.depth == np.float32(0.8)
     np.testing.assert_array_equal(~keyframe.known, stick)
+
+
+def test_a_pixel_at_a_step_is_in_front_even_if_it_lies_deep():
+    mask = np.zeros((480, 640), bool)
+    mask[200:260, 200:280] = True
+    depth = np.where(mask, 1.0, 3.0).astype(np.float32)
+    depth[229:232, 239:242] = 2.0  # the far side, and a hole with something in it
+    mask[230, 240], depth[230, 240] = False, 1.5
+    keyframe = make_keyframe(View(plane_view().image, mask, CAMERA, depth))
+    assert np.argwhere(~keyframe.known).tolist() == [[42, 52]]
 
 
 def test_the_rim_of_the_picture_says_nothing():

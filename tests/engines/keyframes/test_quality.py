@@ -115,5 +115,15 @@ def test_an_object_behind_something(bar, hidden, refused):
     assert refused or quality.weight == pytest.approx(1 - quality.hidden)
 
 
+def test_a_mask_full_of_holes_is_weighted_down_then_refused(scene, arc, rng):
+    view = picture(scene, arc)
+    chance = rng.random(view.mask.shape)
+    some, many = (assess(changed(view, mask=view.mask & (chance > p)), None) for p in (0.1, 0.4))
+    assert some.refusal is None and 0.5 < some.weight < 0.95
+    assert many.refusal is Refusal.RAGGED
+    ragged = assess(make_keyframe(scene("bracket").view(arc(3)[1], ragged=3)), None)
+    assert ragged.weight > 0.9
+
+
 def test_a_tiny_object_is_refused():
     assert assess(disc(160, radius=5), None).refusal is Refusal.SMALL
