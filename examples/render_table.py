@@ -64,6 +64,22 @@ def main() -> None:
         "T_world_camera": poses,
     }
     (args.out / "poses.json").write_text(json.dumps(document, indent=1) + "\n")
+    (args.out / "three_views.json").write_text(three_views(K, poses))
+
+
+def three_views(K: np.ndarray, poses: dict[str, list]) -> str:
+    """All frames with their cameras, in the format of `recon reconstruct --cameras`."""
+    shared = {"width": WIDTH, "height": HEIGHT, "K": K.round(6).tolist(), "depth_unit_m": 0.001}
+    frames = [
+        {
+            "image": f"{name}.jpg",
+            "mask": f"{name}_mask.png",
+            "depth": f"{name}_depth.png",
+            "T_world_camera": T_world_camera,
+        }
+        for name, T_world_camera in poses.items()
+    ]
+    return json.dumps(shared | {"frames": frames}, indent=1) + "\n"
 
 
 def photograph(

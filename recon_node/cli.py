@@ -28,6 +28,7 @@ _EXAMPLES = """\
 examples:
   recon reconstruct cup.png --mask cup_mask.png -o out
   recon reconstruct rgb.png --mask labels.png --depth depth.png --camera camera_info.yaml -o out
+  recon reconstruct a.png b.png c.png --cameras cameras.json --refine 60 -o out
   recon bag recording -o out
   recon view out/mesh.glb
   recon evaluate eval_val --json out.json
