@@ -2,13 +2,14 @@
 """The process that refines: takes orders from the node, one at a time, and ends when the node does.
 
 A process, not a thread: Warp on the CPU must not run in two threads of Python at a time, torch and
-its memory stay out of the node, and the scheduler can be told that all of this is idle work.
+its memory stay out of the node, and the scheduler can be told to let the node go first.
 """
 
 import contextlib
 import logging
 import os
 import queue
+import signal
 import sys
 import threading
 import time
@@ -24,7 +25,9 @@ from recon_node.refinement.orders import Cancel, Ended, Order, Pace, Report
 
 REPORT_PERIOD = 0.2  # [s] between two reports; those between are left out
 GRACE = 10.0  # [s] that a step and its checkpoint may take after the node is gone
-_NICENESS = 19
+# Beside an engine that never rests it has 6 per cent of a core: what the engine may lose. As idle
+# work (SCHED_IDLE) it would have 0.3, and would not even load torch.
+NICENESS = 12
 _FIRST_TO_GO = "1000"  # of oom_score_adj: where memory is short this process ends, not the node
 
 Refine = Callable[..., object]  # recon_node.engines.refine.refine.refine
@@ -147,11 +150,9 @@ def _report(progress: object, config: RefineConfig) -> Report:
     )
 
 
-def become_idle() -> None:
+def give_way() -> None:
     """Lets everything else on the machine go first: the processor, and memory where it is short."""
-    os.nice(_NICENESS)
-    if hasattr(os, "SCHED_IDLE"):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    os.nice(NICENESS)
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_GO)
 
@@ -179,8 +180,9 @@ def main(descriptor: str, load: Callable[[], Refine] = load_refine) -> None:
         descriptor: Number of the open file of the connection.
         load: See `serve`.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # for the node, which closes the connection
     logging.basicConfig(format="%(name)s: %(message)s", level=logging.WARNING)
-    become_idle()
+    give_way()
     serve(Connection(int(descriptor)), load)
     sys.stderr.flush()
     os._exit(0)

@@ -96,8 +96,9 @@ class RefinerProcess:
                 self._process = subprocess.Popen(
                     [*self._command, str(theirs.fileno())],
                     stdin=subprocess.DEVNULL,
+                    # No session of its own: Linux shares the processor between sessions first, and
+                    # what is nice in its own would still take as much as the node.
                     pass_fds=[theirs.fileno()],
-                    start_new_session=True,  # a Ctrl-C is for the node, which closes the connection
                 )
         return self._connection
 
