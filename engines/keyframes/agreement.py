@@ -26,7 +26,8 @@ class Agreement:
     """How the points of two keyframes fit into what the other one saw.
 
     Attributes:
-        confirmed: points that lie on the surface the other keyframe measured.
+        confirmed: points that lie on the surface the other keyframe measured, or in its mask
+            where it measured none.
         contradicted: points that the other one would have seen, but did not: it looked through
             them, or saw something else there.
     """
@@ -131,7 +132,7 @@ def _seen(
     off = outline.nearest.reshape(-1, 2)[pixels] - camera.pixel_grid().reshape(-1, 2)[pixels]
     beside = ~in_mask & ~(np.linalg.norm(off, axis=1) * z / camera.focal.mean() < tolerance)
     contradicted = (in_mask & looked_through) | (beside & ~is_hidden)
-    confirmed = in_mask & (np.abs(z - measured) <= tolerance)
+    confirmed = in_mask & ~(np.abs(z - measured) > tolerance)  # or nothing is measured there
     elsewhere = _beside_the_part(b, points)
     return Agreement(int(confirmed.sum()), int(contradicted.sum()) + elsewhere)
 

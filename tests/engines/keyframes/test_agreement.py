@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Agreement: errors of poses are told from an object that moved or is another one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -98,6 +100,11 @@ def test_what_contradicts_and_what_is_not_compared():
     assert 0.35 < beside.contradiction < 0.55
     # Far beside: not even in the part of the picture that was kept.
     assert agreement(a, plate(left=250)).contradiction == 1
+    # Where depth is missing the mask decides, in one direction.
+    b = plate(left=136).view
+    blind = Keyframe(replace(b, depth=np.full_like(b.depth, np.nan)), np.ones_like(b.mask))
+    one_way = agreement(a, blind)
+    assert 200 < one_way.compared <= 500 and one_way.contradiction < 0.1
     # Behind a bar nothing can be said.
     barred = agreement(a, plate(bar=slice(150, 190)))
     assert barred.contradicted == 0
