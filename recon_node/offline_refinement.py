@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Refinement at the command line: in this process, an object at a time, until Ctrl-C."""
 
+import dataclasses
 import io
 import logging
 import math
@@ -8,11 +9,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from recon_node.comparison import draw_comparison
 from recon_node.engines.errors import ReconstructionError, require_package
 from recon_node.engines.keyframes.keyframe import Keyframe, make_keyframe
+from recon_node.engines.keyframes.quality import assess, sharpness
 from recon_node.engines.reconstruction import Reconstruction
 from recon_node.engines.refine.config import RefineConfig
 from recon_node.refine_chart import draw_refine_chart
@@ -34,8 +37,29 @@ def require_refiner() -> None:
 
 
 def keyframes_of(item: SceneObject, start: Reconstruction) -> tuple[Keyframe, ...]:
-    """The views of an object as the refiner takes them; the first knows the start."""
-    return (make_keyframe(item.view, start), *item.keyframes[1:])
+    """The views of an object that are worth refining from, by their quality; the first knows start.
+
+    Views that are blurred against the others, dark, clipped, cut off or hidden are left out, and a
+    warning says so; where none would be left, the first stays.
+    """
+    views = (make_keyframe(item.view, start), *item.keyframes[1:])
+    if len(views) == 1:
+        return views
+    sharp = np.array([sharpness(keyframe) for keyframe in views])
+    kept = []
+    for number, keyframe in enumerate(views):
+        quality = assess(keyframe, float(np.median(np.delete(sharp, number))))
+        if quality.refusal is None:
+            kept.append(dataclasses.replace(keyframe, weight=quality.weight))
+            continue
+        _logger.warning(
+            "%s: view %d of %d is not used to refine: %s",
+            item.object_id,
+            number + 1,
+            len(views),
+            quality.refusal.value,
+        )
+    return tuple(kept) or views[:1]
 
 
 def refine_object(
