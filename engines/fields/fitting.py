@@ -23,7 +23,7 @@ _ON_SURFACE = 60_000  # points that are fitted to: on the surface and beside it,
 _AROUND = 10_000  # farther around it,
 _ANYWHERE = 8_000  # and in the box
 _BATCH = 2048
-_HALVED = 0.05  # distance at which errors count half [box unit]
+_HALVED = 0.2  # distance at which errors count half [box unit]
 _COLOUR_WEIGHT = 0.05  # of errors in colour beside those in distance
 _CHECKED = 2_000
 

@@ -14,6 +14,7 @@ from recon_node.engines.fields.random_weights import seeded_linear
 from recon_node.engines.fields.surface_density import LaplaceDensity, LogisticDensity
 from recon_node.kernels.hash_grid_config import HashGridConfig
 
+_DEEPEST = -0.05  # of the sphere: a hollow object is not reached from far below zero [box unit]
 _UNIT = 0.05  # of what the network says [box unit]: with steps of Adam of one size, how fine it is
 
 
@@ -37,7 +38,7 @@ class HashSdfConfig:
 
 
 class HashSdfField(nn.Module):
-    """A surface as sdf(p) = |p| - radius + (w · max(W E(p) + b, 0) + c) / 20, with colours on it.
+    """A surface, and colours on it: max(|p| - radius, -1/20) + (w · max(W E(p) + b, 0) + c) / 20.
 
     E is the hash encoding. Gradients in space are exact and need no second pass backwards. Colours
     do not depend on where they are seen from, as those of a mesh do not.
@@ -122,7 +123,7 @@ class HashSdfField(nn.Module):
     def _from(self, points: Tensor, said: Tensor) -> Tensor:
         """Signed distance at points, of what the network says there, f32 (M,) both."""
         sphere = torch.linalg.vector_norm(points, dim=1) - self.config.radius
-        return torch.add(sphere, said, alpha=_UNIT)
+        return torch.add(sphere.clamp(min=_DEEPEST), said, alpha=_UNIT)
 
     def _sdf(self, points: Tensor, hidden: Tensor) -> Tensor:
         said = torch.addmv(self.geometry.bias[:1], hidden, self.geometry.weight[0])
@@ -130,4 +131,6 @@ class HashSdfField(nn.Module):
 
     def _gradients(self, points: Tensor, hidden: Tensor) -> Tensor:
         slopes = self.layer.slopes(points, hidden, _UNIT * self.geometry.weight[0])
-        return F.normalize(points, dim=1) + slopes
+        lengths = torch.linalg.vector_norm(points, dim=1, keepdim=True)
+        outside = lengths >= self.config.radius + _DEEPEST
+        return torch.where(outside, F.normalize(points, dim=1), 0) + slopes

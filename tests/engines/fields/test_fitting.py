@@ -67,6 +67,18 @@ def test_the_field_is_near_the_ball_and_its_report_says_how_near(fitted, rng):
     assert report.seconds > 0
 
 
+def test_a_hollow_object_stays_hollow():
+    """The field starts as a sphere with matter where the hollow is."""
+    shell = extract_isosurface(
+        lambda p: np.abs(np.linalg.norm(p, axis=1) - 0.6).astype(np.float32) - 0.1, resolution=64
+    )
+    field, report, _ = _fitted(Mesh(shell.vertices, shell.faces), steps=150, levels=3)
+    points = torch.zeros(50, 3)
+    points[:, 0] = torch.linspace(-0.4, 0.4, 50)
+    assert field.sdf(points).min() > 0.02
+    assert report.surface_error < 5e-3
+
+
 def test_finer_levels_and_the_density_are_left_alone(fitted):
     field, _, start = fitted
     first = sum(GRID.rows[:3])

@@ -31,7 +31,8 @@ def make_field(generator):
 
 def test_it_starts_as_a_sphere(generator, points):
     field = HashSdfField(HashSdfConfig(), LaplaceDensity(), generator)
-    torch.testing.assert_close(field.sdf(points), points.norm(dim=1) - 0.5, rtol=0, atol=1e-3)
+    sphere = (points.norm(dim=1) - 0.5).clamp(min=-0.05)
+    torch.testing.assert_close(field.sdf(points), sphere, rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize("levels", [2, 4])
@@ -93,7 +94,7 @@ def test_levels_switch_features_and_their_gradients_off(make_field, points):
 
 
 def test_cells_away_from_the_surface_hold_no_matter(generator):
-    field = HashSdfField(HashSdfConfig(radius=0.5), LaplaceDensity(0.01), generator)
+    field = HashSdfField(HashSdfConfig(radius=0.5), LaplaceDensity(0.002), generator)
     points = torch.tensor([[0.0, 0.0, z] for z in (0.0, 0.35, 0.5, 0.65, 0.9)])
     assert field.may_hold_matter(points, 0.01).tolist() == [False, False, True, False, False]
-    assert field.may_hold_matter(points, 0.05).tolist() == [False, True, True, True, False]
+    assert field.may_hold_matter(points, 0.05).tolist() == [True, True, True, False, False]
