@@ -8,7 +8,8 @@ from collections.abc import Callable
 from recon_node.engines.camera import View
 from recon_node.engines.reconstruction import Engine, Reconstruction, Stage
 from recon_node.ladder import reconstruct_or_hull
-from recon_node.refinement.object_views import ObjectViews, Place
+from recon_node.refinement.object_views import ObjectViews
+from recon_node.refinement.object_watch import Place
 from recon_node.streams.change import ChangeDetector
 from recon_node.streams.drops import Drop
 from recon_node.streams.frame import Frame
@@ -61,17 +62,15 @@ class Reconstructor:
             return Drop.UNCHANGED
         is_offered = not always and self._is_refined(object_id)
         if is_offered:
-            place = self._offer(object_id, view)
-            if place is Place.SAME:
-                self.change.remember(object_id, view)
+            place = self._offer(object_id, frame, view)
             if place is not Place.MOVED:
-                return Drop.REFINED
+                return self._refined(object_id, view, place)
         converted = time.perf_counter()
         result = reconstruct_or_hull(self.engine, view, object_id=object_id)
         metrics = {"convert_s": converted - started, **result.metrics}
         result = dataclasses.replace(result, metrics=metrics)
         if not is_offered:
-            self._offer(object_id, view, result)
+            self._offer(object_id, frame, view, result)
         return result
 
     def remember(self, frame: Frame, value: int, object_id: str) -> None:
@@ -84,8 +83,22 @@ class Reconstructor:
             return False
         return self._store.get(object_id).result.stage is Stage.REFINED
 
-    def _offer(self, object_id: str, view: View, result: Reconstruction | None = None) -> Place:
-        place = self._views.offer(object_id, view, result)
+    def _refined(self, object_id: str, view: View, place: Place) -> Reconstruction | Drop:
+        """What becomes of a view of an object that is refined and has not moved.
+
+        Where results stay in their place, nothing; else the same mesh, where the view shows it.
+        """
+        if place is not Place.SAME:
+            return Drop.REFINED
+        followed = self._views.followed(self._store.get(object_id).result)
+        if followed is None:
+            self.change.remember(object_id, view)
+        return Drop.REFINED if followed is None else followed
+
+    def _offer(
+        self, object_id: str, frame: Frame, view: View, result: Reconstruction | None = None
+    ) -> Place:
+        place = self._views.offer(object_id, frame, view, result)
         if place is Place.MOVED:
             self._moved(object_id)
         return place

@@ -17,7 +17,7 @@ from recon_node.engines.errors import (
     ReconstructionError,
 )
 from recon_node.engines.mesh import Mesh
-from recon_node.engines.reconstruction import Engine
+from recon_node.engines.reconstruction import Engine, Stage
 from recon_node.reconstructor import Reconstructor
 from recon_node.refinement.object_views import ObjectViews
 from recon_node.streams.change import ChangeDetector
@@ -220,7 +220,7 @@ class Worker:
             return Drop.BAD_INPUT
         if isinstance(result, Drop):
             return result
-        if result.engine != reconstructor.engine.name:
+        if result.engine != reconstructor.engine.name and result.stage is not Stage.REFINED:
             self._fault(f"{object_id}: {'; '.join(result.warnings)}")
         self._expect(result.mesh)
         metrics = {"queue_s": started - job.frame.arrived, **result.metrics}

@@ -1,34 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was seen of each object: keyframes, and whether it is still where they show it."""
+"""What was seen of all objects, for those who refine them; asked from every thread."""
 
 from __future__ import annotations
 
 import dataclasses
 import threading
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from recon_node.engines.camera import View
-from recon_node.engines.errors import InvalidInputError, ReconstructionError
-from recon_node.engines.keyframes.agreement import agree
-from recon_node.engines.keyframes.buffer import KeyframeBuffer, KeyframeConfig, Outcome, Verdict
-from recon_node.engines.keyframes.keyframe import Keyframe, make_keyframe
-from recon_node.engines.keyframes.quality import Refusal
+from recon_node.engines.errors import InvalidInputError
+from recon_node.engines.keyframes.buffer import KeyframeConfig
+from recon_node.engines.keyframes.keyframe import Keyframe
 from recon_node.engines.reconstruction import Reconstruction
+from recon_node.engines.transforms import invert
+from recon_node.refinement.object_watch import ObjectWatch, Place
+from recon_node.streams.frame import Frame
 from recon_node.streams.object_store import StoredObject
-
-
-class Place(Enum):
-    """What a view tells about the place of an object."""
-
-    SAME = "same"  # it is where its keyframes show it, or there are none yet
-    MOVED = "moved"  # it is elsewhere; the keyframes begin anew with this view
-    UNSURE = "unsure"  # the view is of no use, or it is the first that shows it elsewhere
-
-
-_MOST_ODD = 2  # views in a row that show the object elsewhere: it is elsewhere
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,20 +25,24 @@ class _Seen:
     """What is known of an object; replaced as a whole, so that every thread may read it.
 
     Attributes:
+        frame_id: Of the results.
+        is_posed: Whether cameras have poses in it.
         keyframes: The views.
         fresh: How many of them came since they were last taken.
         is_settled: Whether the newest mesh shows the object where the keyframes do.
-        stamp_ns: Of the newest view that shows it there [ns].
+        T_anchor_camera: f64 (4, 4) [m], of the newest view that shows it where the others do, and
+        stamp_ns: when that was [ns].
         trouble: Why the last view was of no use, or empty.
-        odd: Views in a row that are of no use and show the object elsewhere.
     """
 
+    frame_id: str = ""
+    is_posed: bool = True
     keyframes: tuple[Keyframe, ...] = ()
     fresh: int = 0
     is_settled: bool = True
+    T_anchor_camera: np.ndarray = field(default_factory=lambda: np.eye(4))
     stamp_ns: int = 0
     trouble: str = ""
-    odd: int = 0
 
 
 class ObjectViews:
@@ -73,51 +66,45 @@ class ObjectViews:
         self._lock = threading.Lock()
         self._age = 0  # grows when something is forgotten
         self._seen: dict[str, _Seen] = {}  # the object seen last comes last
-        self._buffers: dict[str, KeyframeBuffer] = {}
+        self._watches: dict[str, ObjectWatch] = {}
 
-    def offer(self, object_id: str, view: View, result: Reconstruction | None = None) -> Place:
+    def offer(
+        self, object_id: str, frame: Frame, view: View, result: Reconstruction | None = None
+    ) -> Place:
         """Where a view shows an object, after it was kept where it is worth it.
 
         Args:
             object_id: Of what.
+            frame: Whose view it is.
             view: Of the whole picture, its camera in the output frame.
             result: The instant result of the view, in the output frame, where there is one.
         """
         if not self.is_kept:
             return Place.SAME
         with self._lock:
-            seen, age = self._seen.get(object_id), self._age
-            self._buffers = {key: self._buffers[key] for key in self._seen}
-        if seen is None:
-            seen = _Seen()
-            self._buffers[object_id] = KeyframeBuffer(self.config)
-        buffer = self._buffers[object_id]
-        buffer.config = self.config
-        try:
-            keyframe = make_keyframe(view, result)
-        except ReconstructionError as error:
-            self._keep(object_id, dataclasses.replace(seen, trouble=str(error)), age)
-            return Place.UNSURE
-        verdict = buffer.offer(keyframe)
-        place = _place_of(verdict)
-        odd = 0
-        if place is Place.UNSURE and _shows_elsewhere(
-            verdict, keyframe, seen.keyframes, self.config
-        ):
-            odd = seen.odd + 1
-            if odd >= _MOST_ODD and verdict.refusal is not Refusal.DISAGREES:
-                buffer.clear()
-                place = Place.MOVED
-        is_new = verdict.outcome in (Outcome.ACCEPTED, Outcome.REPLACED)
-        news = _Seen(
-            buffer.keyframes,
-            len(buffer.keyframes) if place is Place.MOVED else seen.fresh + is_new,
-            seen.is_settled and place is not Place.MOVED,
-            view.stamp_ns if place is not Place.UNSURE else seen.stamp_ns,
-            "" if verdict.refusal is None else f"the last view is {verdict.refusal.value}",
-            odd,
+            before, age = self._seen.get(object_id), self._age
+            self._watches = {key: self._watches[key] for key in self._seen}
+        is_posed = frame.output_frame != frame.frame_id
+        seen = before
+        if before is None or before.frame_id != frame.output_frame:
+            seen = _Seen(frame.output_frame, is_posed)
+            self._watches[object_id] = ObjectWatch(self.config, is_posed=is_posed)
+        watch = self._watches[object_id]
+        place, is_new = watch.offer(view, result, self.config)
+        if seen is not before and before is not None:
+            place = Place.MOVED  # into another frame
+        seen = dataclasses.replace(
+            seen,
+            keyframes=watch.keyframes,
+            fresh=len(watch.keyframes) if place is Place.MOVED else seen.fresh + is_new,
+            is_settled=seen.is_settled and place is not Place.MOVED,
+            trouble=watch.trouble,
         )
-        self._keep(object_id, news, age)
+        if place is not Place.UNSURE:
+            seen = dataclasses.replace(
+                seen, T_anchor_camera=watch.T_anchor_camera, stamp_ns=view.stamp_ns
+            )
+        self._keep(object_id, seen, age)
         return place
 
     def settle(self, object_id: str) -> None:
@@ -164,7 +151,11 @@ class ObjectViews:
             if seen is None or not seen.keyframes:
                 raise InvalidInputError(f"{object_id} has no keyframes any more")
             self._seen[object_id] = dataclasses.replace(seen, fresh=0)
-        return seen.keyframes, newest.result
+            model = self._watches[object_id].model
+        start = newest.result
+        if not seen.is_posed and model is not None:
+            start = dataclasses.replace(model, version=start.version, parent_version=None)
+        return seen.keyframes, start
 
     def refresh(self, object_id: str) -> None:
         """Takes all keyframes of an object for new: the turn that took them was cut short."""
@@ -175,8 +166,31 @@ class ObjectViews:
                 self._seen[object_id] = dataclasses.replace(seen, fresh=fresh)
 
     def placed(self, result: Reconstruction) -> tuple[Reconstruction, int]:
-        """A refined result in the output frame, and the stamp of the newest view of it [ns]."""
-        return result, self._of(result.object_id).stamp_ns
+        """A refined result in the frame of the results, and the stamp that it is true at [ns].
+
+        That of the newest view that shows the object where the others do. Cameras without a pose
+        are placed by this mesh from now on.
+
+        Args:
+            result: In the frame of the keyframes.
+        """
+        with self._lock:
+            seen = self._seen.get(result.object_id, _Seen())
+            if result.object_id in self._watches:
+                self._watches[result.object_id].model = result
+        return _in_output(seen, result), seen.stamp_ns
+
+    def followed(self, newest: Reconstruction) -> Reconstruction | None:
+        """A refined mesh where the last view showed it; None where results stay in their place.
+
+        Args:
+            newest: The newest version.
+        """
+        seen, model = self._of(newest.object_id), self._watches[newest.object_id].model
+        if seen.is_posed or model is None:
+            return None
+        model = dataclasses.replace(model, version=newest.version + 1, metrics={})
+        return dataclasses.replace(_in_output(seen, model), parent_version=newest.version)
 
     def forget(self, object_id: str) -> None:
         """Forgets an object."""
@@ -205,26 +219,9 @@ class ObjectViews:
                 del self._seen[next(iter(self._seen))]
 
 
-def _place_of(verdict: Verdict) -> Place:
-    if verdict.outcome is Outcome.MOVED:
-        return Place.MOVED
-    if verdict.outcome is Outcome.REFUSED and verdict.refusal is not Refusal.REDUNDANT:
-        return Place.UNSURE
-    return Place.SAME
-
-
-def _shows_elsewhere(
-    verdict: Verdict, keyframe: Keyframe, others: tuple[Keyframe, ...], config: KeyframeConfig
-) -> bool:
-    """Whether a refused view contradicts the keyframes, as far as it can tell."""
-    if verdict.refusal is Refusal.DISAGREES:
-        return True
-    return bool(others) and (
-        agree(
-            others[-1],
-            keyframe,
-            sigma_translation=config.pose_sigma_translation,
-            sigma_rotation=float(np.radians(config.pose_sigma_rotation)),
-        )
-        is False
-    )
+def _in_output(seen: _Seen, result: Reconstruction) -> Reconstruction:
+    """A result of the anchor in the frame of the results."""
+    if seen.is_posed:
+        return result
+    T_output_object = invert(seen.T_anchor_camera) @ result.T_world_object
+    return dataclasses.replace(result, T_world_object=T_output_object)

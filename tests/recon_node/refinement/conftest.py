@@ -6,14 +6,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import manifold3d
 import numpy as np
 import pytest
 
 from recon_node.engines.camera import Camera, View
 from recon_node.engines.hull import HullEngine
 from recon_node.engines.keyframes.keyframe import Keyframe, make_keyframe
-from recon_node.engines.reconstruction import Reconstruction
+from recon_node.engines.mesh import Mesh
+from recon_node.engines.reconstruction import Reconstruction, ScaleSource, Stage
 from recon_node.engines.refine.config import RefineConfig
+from recon_node.engines.transforms import invert, transform_points
 from recon_node.refinement.orders import Order
 from recon_node.refinement.refiner_process import RefinerProcess
 
@@ -35,6 +38,71 @@ def ball_view(*, x: float = 0.0, stamp_ns: int = 0) -> View:
     shade = np.where(mask, 255 * (1.2 - 2 * (depth - 0.4)), 40).clip(0, 255)
     image = np.repeat(shade[..., None], 3, axis=2).astype(np.uint8)
     return View(image, mask, camera, depth, stamp_ns)
+
+
+LUMPS = ((0.0, 0.0, 0.0, 0.06), (0.07, 0.0, 0.0, 0.045), (0.0, -0.06, 0.03, 0.04))
+
+
+@pytest.fixture
+def lumps_view() -> Callable[..., View]:
+    """Views of three balls in one that looks different from every side, at the world's origin."""
+
+    def view(
+        T_world_camera: np.ndarray,
+        *,
+        at: tuple[float, float, float] = (0.0, 0.0, 0.0),
+        stamp_ns: int = 0,
+    ) -> View:
+        K = np.array([[160.0, 0, 64], [0, 160.0, 48], [0, 0, 1]])
+        camera = Camera(K, 128, 96, T_world_camera)
+        rays = camera.unproject(camera.pixel_grid().reshape(-1, 2), np.ones(128 * 96))
+        depth = np.full(len(rays), np.inf)
+        for x, y, z, radius in LUMPS:
+            centre = transform_points(invert(T_world_camera), np.array([[x, y, z]]) + at)[0]
+            squared, along = (rays**2).sum(1), rays @ centre
+            root = along**2 - squared * (centre @ centre - radius**2)
+            hit = np.where(root > 0, (along - np.sqrt(root.clip(0))) / squared, np.inf)
+            depth = np.minimum(depth, hit)
+        mask = np.isfinite(depth)
+        depth = np.where(mask, depth, 0.9)
+        points = transform_points(T_world_camera, rays * depth[:, None]) - at
+        stripes = 130 + 60 * np.sin(90 * points[:, 0]) + 40 * np.sin(70 * points[:, 1])
+        image = np.where(mask, stripes, 40).clip(0, 255).astype(np.uint8).reshape(96, 128)
+        return View(
+            np.repeat(image[..., None], 3, axis=2),
+            mask.reshape(96, 128),
+            camera,
+            depth.reshape(96, 128).astype(np.float32),
+            stamp_ns,
+        )
+
+    return view
+
+
+@pytest.fixture
+def lumps_result() -> Callable[..., Reconstruction]:
+    """The three balls themselves, as if an engine had guessed them right from a camera."""
+    solid = manifold3d.Manifold()
+    for x, y, z, radius in LUMPS:
+        solid += manifold3d.Manifold.sphere(radius, 48).translate((x, y, z))
+    made = solid.to_mesh()
+    mesh = Mesh(made.vert_properties[:, :3].astype(np.float32), made.tri_verts.astype(np.int32))
+
+    def result(T_world_camera: np.ndarray) -> Reconstruction:
+        return Reconstruction(
+            object_id="lumps",
+            version=1,
+            parent_version=None,
+            stage=Stage.INSTANT,
+            mesh=mesh,
+            T_world_object=invert(T_world_camera),
+            scale_source=ScaleSource.DEPTH,
+            scale_sigma=0.01,
+            engine="compact",
+            view_count=1,
+        )
+
+    return result
 
 
 @pytest.fixture

@@ -45,9 +45,9 @@ class Goal:
         assert self._handle.accepted
         self._result = self._handle.get_result_async()
 
-    def end(self) -> tuple[int, Refine.Result]:
+    def end(self, *, patience: float = 60.0) -> tuple[int, Refine.Result]:
         """Status and result, once they are there."""
-        self._wait_until(self._result.done, "the goal does not end")
+        self._wait_until(self._result.done, "the goal does not end", patience=patience)
         return self._result.result().status, self._result.result().result
 
     def runs(self) -> None:
@@ -147,7 +147,7 @@ def test_refiner_itself_serves(start_node, robot, refine, ball, tmp_path):
     for number, angle in enumerate((0.0, 0.4, 0.8)):
         robot.send(**ball(1.0 + number, angle=angle))
         first = robot.object("object_001", version=1 + number)
-    status, result = refine().end()
+    status, result = refine().end(patience=600.0)  # a nice process, and torch to be loaded
     assert status == SUCCEEDED, result.message
     refined = [message for message in robot.objects if message.version > 3]
     assert result.success == bool(refined)
