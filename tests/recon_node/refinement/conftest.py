@@ -45,7 +45,10 @@ LUMPS = ((0.0, 0.0, 0.0, 0.06), (0.07, 0.0, 0.0, 0.045), (0.0, -0.06, 0.03, 0.04
 
 @pytest.fixture
 def lumps_view() -> Callable[..., View]:
-    """Views of three balls in one that looks different from every side, at the world's origin."""
+    """Views of three balls in one that looks different from every side, at the world's origin.
+
+    The camera is that of the recordings of `recon_node/conftest.py`.
+    """
 
     def view(
         T_world_camera: np.ndarray,
@@ -53,9 +56,9 @@ def lumps_view() -> Callable[..., View]:
         at: tuple[float, float, float] = (0.0, 0.0, 0.0),
         stamp_ns: int = 0,
     ) -> View:
-        K = np.array([[160.0, 0, 64], [0, 160.0, 48], [0, 0, 1]])
-        camera = Camera(K, 128, 96, T_world_camera)
-        rays = camera.unproject(camera.pixel_grid().reshape(-1, 2), np.ones(128 * 96))
+        f = 554.256258 / 4
+        camera = Camera(np.array([[f, 0, 80], [0, f, 60], [0, 0, 1]]), 160, 120, T_world_camera)
+        rays = camera.unproject(camera.pixel_grid().reshape(-1, 2), np.ones(160 * 120))
         depth = np.full(len(rays), np.inf)
         for x, y, z, radius in LUMPS:
             centre = transform_points(invert(T_world_camera), np.array([[x, y, z]]) + at)[0]
@@ -67,12 +70,12 @@ def lumps_view() -> Callable[..., View]:
         depth = np.where(mask, depth, 0.9)
         points = transform_points(T_world_camera, rays * depth[:, None]) - at
         stripes = 130 + 60 * np.sin(90 * points[:, 0]) + 40 * np.sin(70 * points[:, 1])
-        image = np.where(mask, stripes, 40).clip(0, 255).astype(np.uint8).reshape(96, 128)
+        image = np.where(mask, stripes, 40).clip(0, 255).astype(np.uint8).reshape(120, 160)
         return View(
             np.repeat(image[..., None], 3, axis=2),
-            mask.reshape(96, 128),
+            mask.reshape(120, 160),
             camera,
-            depth.reshape(96, 128).astype(np.float32),
+            depth.reshape(120, 160).astype(np.float32),
             stamp_ns,
         )
 
