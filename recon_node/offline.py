@@ -4,7 +4,7 @@
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,10 +108,11 @@ def reconstruct_scene(
             directory = output / item.folder
             contents, refinement = {}, None
             if wishes.refine is not None:
+                known = len(warnings)
                 keyframes = keyframes_of(item, result)
                 refinement = _refinement(item, keyframes, result, directory, wishes)
                 contents = refinement_files(refinement, keyframes)
-                result = _with_refinement(result, refinement)
+                result = _with_refinement(result, refinement, warnings[known:])
                 if refinement.cancelled:
                     wishes = dataclasses.replace(wishes, refine=None)
             if wishes.with_turntable:
@@ -151,11 +152,13 @@ def _refinement(
         )
 
 
-def _with_refinement(start: Reconstruction, record: RefineRecord) -> Reconstruction:
+def _with_refinement(
+    start: Reconstruction, record: RefineRecord, logged: Sequence[str]
+) -> Reconstruction:
     """What is written in the end: the refined result or the start, with figures of both."""
     ended = start if record.result is None else record.result
     metrics = {"refine_s": record.seconds, "refine_steps": record.step_count}
-    news = [warning for warning in ended.warnings if warning not in start.warnings]
+    news = [text for text in (*logged, *ended.warnings) if text not in start.warnings]
     return dataclasses.replace(
         ended,
         metrics={**start.metrics, **ended.metrics, **metrics},

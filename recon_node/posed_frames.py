@@ -61,6 +61,22 @@ def with_images(scene: PosedScene, images: Sequence[Path]) -> PosedScene:
     return dataclasses.replace(scene, frames=tuple(chosen))
 
 
+def within_folder(scene: PosedScene, folder: Path) -> PosedScene:
+    """The scene with those of its pictures only that lie in a folder, or in one below.
+
+    Raises:
+        InvalidInputError: None does.
+    """
+    inside = folder.resolve()
+    frames = tuple(f for f in scene.frames if f.image.resolve().is_relative_to(inside))
+    if not frames:
+        raise InvalidInputError(
+            f"none of the {len(scene.frames)} pictures of {scene.cameras} lies in folder {folder}; "
+            f"the first is {scene.frames[0].image}"
+        )
+    return dataclasses.replace(scene, frames=frames)
+
+
 def _named(scene: PosedScene, image: Path) -> PosedFrame:
     same = [frame for frame in scene.frames if frame.image.name == image.name]
     if len(same) == 1:

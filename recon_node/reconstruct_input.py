@@ -119,7 +119,7 @@ def _folder_scenes(args: argparse.Namespace) -> "list[Scene]":
 
 
 def _posed_scene(args: argparse.Namespace) -> "PosedScene":
-    from recon_node.posed_frames import load_posed_scene, with_images
+    from recon_node.posed_frames import load_posed_scene, with_images, within_folder
 
     if args.camera is not None:
         raise InvalidInputError(
@@ -128,6 +128,7 @@ def _posed_scene(args: argparse.Namespace) -> "PosedScene":
     scene = load_posed_scene(args.cameras)
     if len(args.images) == 1 and args.images[0].is_dir():
         _refuse_files_beside(args, args.images[0])
+        scene = within_folder(scene, args.images[0])
     else:
         scene = with_images(scene, args.images)
     frames = list(scene.frames)

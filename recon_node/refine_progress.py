@@ -3,6 +3,7 @@
 
 import time
 
+from rich.markup import escape
 from rich.progress import Progress, TaskID
 
 from recon_node.refine_record import Moment
@@ -37,7 +38,7 @@ class RefineProgress:
         self._progress.update(
             self._tasks[item.object_id],
             completed=min(moment.seconds, self._budget or moment.seconds),
-            description=describe_moment(item.object_id, moment),
+            description=escape(describe_moment(item.object_id, moment)),
         )
 
 
@@ -46,11 +47,11 @@ def describe_moment(name: str, moment: Moment) -> str:
 
     >>> moment = Moment(120, 8.0, {"mask": 0.012, "surface": 0.031, "eikonal": 0.001}, 23.41)
     >>> describe_moment("mug", moment)
-    'mug, step 120: PSNR 23.4 dB, loss 0.044 (surface 0.031, mask 0.012) [s]'
+    'mug, step 120: PSNR 23.4 dB, loss 0.044 (surface 0.031, mask 0.012)'
     """
     if not moment.losses:
-        return f"{name}: the refinement is prepared [s]"
+        return f"{name}: the refinement is prepared"
     losses = sorted(moment.losses.items(), key=lambda pair: -pair[1])
     named = ", ".join(f"{term} {loss:.2g}" for term, loss in losses[:_LARGEST])
     total = sum(moment.losses.values())
-    return f"{name}, step {moment.step}: PSNR {moment.psnr:.1f} dB, loss {total:.2g} ({named}) [s]"
+    return f"{name}, step {moment.step}: PSNR {moment.psnr:.1f} dB, loss {total:.2g} ({named})"

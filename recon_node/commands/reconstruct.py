@@ -132,15 +132,24 @@ def _print_summary(written: list["WrittenObject"]) -> None:
     for heading in ("object", "made by", "width x depth x height", "time", "files in"):
         table.add_column(heading, no_wrap=True)
     for item in written:
-        seconds = item.result.metrics.get("total_s")
         table.add_row(
             item.result.object_id,
             describe_maker(item.result),
             describe_size(item.result),
-            "" if seconds is None else f"{1000 * seconds:.0f} ms",
+            _time_of(item),
             str(item.directory),
         )
     print_table(table)
     for item in written:
         if item.refinement is not None:
             print(f"{item.result.object_id}: {item.refinement.message}")
+
+
+def _time_of(item: "WrittenObject") -> str:
+    """How long the mesh took, and its refinement."""
+    times = []
+    if (seconds := item.result.metrics.get("total_s")) is not None:
+        times.append(f"{1000 * seconds:.0f} ms")
+    if item.refinement is not None:
+        times.append(f"{item.refinement.seconds:.0f} s")
+    return " + ".join(times)

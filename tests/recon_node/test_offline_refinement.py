@@ -123,6 +123,7 @@ def test_interruption_leaves_later_objects_unrefined(posed, posed_folder, posed_
     first, second = refined(posed, tmp_path / "out", steps=2, on_moment=press)
     assert first.refinement.cancelled and second.refinement is None
     assert "cancelled" in first.refinement.message and first.refinement.result is None
+    assert any("interrupted" in warning for warning in first.result.warnings)
     assert names(tmp_path / "out" / "object_002") == REFINED
     assert names(tmp_path / "out" / "object_004") == FILES
 

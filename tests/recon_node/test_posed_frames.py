@@ -11,7 +11,7 @@ from PIL import Image
 
 from recon_node.engines.errors import EmptyMaskError, InvalidInputError, UnknownNameError
 from recon_node.engines.transforms import rotation_between
-from recon_node.posed_frames import load_posed_scene, with_images
+from recon_node.posed_frames import load_posed_scene, with_images, within_folder
 from recon_node.posed_views import read_posed_objects
 from recon_node.transforms_file import with_other_camera_axes
 
@@ -127,6 +127,17 @@ def test_images_are_chosen_in_order(ours, posed_folder):
         with_images(ours.load(), [posed_folder / "rgb_7.png"])
     with pytest.raises(InvalidInputError, match="given twice"):
         with_images(ours.load(), [posed_folder / "rgb_1.png"] * 2)
+
+
+def test_a_folder_chooses_the_pictures_in_it(ours, posed_folder, tmp_path):
+    """Keep what lies in the folder or below, and fail where nothing does."""
+    assert len(within_folder(ours.load(), posed_folder.parent).frames) == 3
+    (posed_folder / "train").mkdir()
+    ours.fields["frames"][1]["image"] = "train/rgb_1.png"
+    (frame,) = within_folder(ours.load(), posed_folder / "train").frames
+    assert frame.image.name == "rgb_1.png"
+    with pytest.raises(InvalidInputError, match=r"none of the 3 pictures .* lies in folder"):
+        within_folder(ours.load(), posed_folder / "test")
 
 
 def test_labels_are_one_object_over_all_frames(ours, posed_folder, posed_views):
