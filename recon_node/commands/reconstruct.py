@@ -48,8 +48,9 @@ def add_parser(subparsers, parents: list[argparse.ArgumentParser]) -> argparse.A
     parser = subparsers.add_parser(
         "reconstruct",
         parents=parents,
-        help="image + mask [+ depth] to a mesh",
-        description="Reconstructs the masked objects of an image, or of every image of a folder.",
+        help="image + mask [+ depth] to a mesh, from several views with --cameras",
+        description="Reconstructs the masked objects of an image, of every image of a folder, or "
+        "of several images from known places.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

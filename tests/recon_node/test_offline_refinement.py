@@ -4,6 +4,7 @@
 import io
 import json
 import signal
+import sys
 
 import numpy as np
 import pytest
@@ -158,3 +159,12 @@ def test_time_out_of_range_is_refused(ball, recon, seconds):
     """Say what a budget may be before anything is loaded."""
     run = recon(*ball.command(), f"--refine={seconds}")
     assert (run.code, len(run.errors)) == (2, 1) and "budget" in run.errors[0]
+
+
+def test_without_torch_it_says_how_to_get_it(ball, recon, monkeypatch):
+    """Refuse before anything is made; without --refine nothing needs torch."""
+    monkeypatch.setitem(sys.modules, "torch", None)
+    run = recon(*ball.command(), "--refine", "5")
+    assert (run.code, len(run.errors)) == (2, 1) and "pip install '.[torch]'" in run.errors[0]
+    assert not (ball.folder / "out").exists()
+    assert recon(*ball.command()).code == 0
