@@ -3,6 +3,7 @@
 
 import logging
 import os
+import pickle
 from pathlib import Path
 
 import torch
@@ -38,7 +39,8 @@ def load_checkpoint(path: Path, refiner: Refiner) -> float:
     try:
         stored = torch.load(path, weights_only=True)
         refiner.restore(stored["refiner"])
-    except (OSError, RuntimeError, KeyError, ValueError, EOFError) as error:
-        _logger.warning("%s cannot be gone on with, and is begun anew: %s", path, error)
+    except (OSError, RuntimeError, LookupError, ValueError, EOFError, pickle.PickleError) as error:
+        why = str(error).partition("\n")[0]
+        _logger.warning("%s cannot be gone on with, and is begun anew: %s", path, why)
         return 0.0
     return float(stored["elapsed"])

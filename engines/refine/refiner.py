@@ -11,10 +11,12 @@ import numpy as np
 import torch
 
 from recon_node.engines.errors import InvalidInputError, ReconstructionError
+from recon_node.engines.fields.extraction import sdf_mesh
 from recon_node.engines.fields.hash_sdf import HashSdfConfig, HashSdfField
 from recon_node.engines.fields.occupancy import OccupancyGrid
 from recon_node.engines.fields.renderer import render
 from recon_node.engines.fields.surface_density import LaplaceDensity
+from recon_node.engines.keyframes.consensus import outliers
 from recon_node.engines.keyframes.keyframe import Keyframe, with_T_world_camera
 from recon_node.engines.keyframes.registration import register
 from recon_node.engines.mesh import Mesh
@@ -24,11 +26,11 @@ from recon_node.engines.refine.camera_corrections import CameraCorrections
 from recon_node.engines.refine.config import RefineConfig
 from recon_node.engines.refine.held_out import HeldOutScore, held_out_score
 from recon_node.engines.refine.pixels import Pixels
-from recon_node.engines.refine.refined_mesh import annotated, surface_of
+from recon_node.engines.refine.provenance import annotated
 from recon_node.engines.refine.start_fit import StartFit, split_parameters
 from recon_node.engines.refine.start_points import start_points
 from recon_node.engines.refine.terms import refinement_terms
-from recon_node.engines.terms.term import Schedule, Step, weighted_sum
+from recon_node.engines.terms.term import Schedule, Step, WeightedTerm, weighted_sum
 from recon_node.engines.transforms import Similarity
 from recon_node.kernels.hash_grid_config import HashGridConfig
 
@@ -38,6 +40,7 @@ RAY_STEP = 0.0125  # [box unit]
 BETA = Schedule(((0.0, 0.012), (0.6, 0.006)))  # width of the density's rise [box unit]
 FALL = Schedule(((0.0, 1.0), (0.5, 1.0), (1.0, 0.1)))  # of all learning rates
 TABLE_RATE, NETWORK_RATE, GAIN_RATE, CAMERA_RATE = 5e-3, 2e-3, 2e-3, 3e-4
+RESOLUTION = 128  # of meshes, along an axis
 OCCUPANCY_PERIOD = 16  # steps between two looks at where matter may be
 KEPT_PERIOD = 50  # steps between two states that a broken step goes back to
 MOST_BREAKS = 3
@@ -50,6 +53,7 @@ class Refiner:
         keyframes: One or more views of the object, in the world of the start.
         start: What to improve.
         config: Seed, and whether cameras may move.
+        further_terms: Beside those of `refinement_terms`, such as a diffusion model's.
 
     Attributes:
         step_number: Steps made.
@@ -57,22 +61,30 @@ class Refiner:
         gave_up: Whether steps make no sense any more.
     """
 
-    def __init__(self, keyframes: Sequence[Keyframe], start: Reconstruction, config: RefineConfig):
+    def __init__(
+        self,
+        keyframes: Sequence[Keyframe],
+        start: Reconstruction,
+        config: RefineConfig,
+        *,
+        further_terms: Sequence[WeightedTerm] = (),
+    ):
         if not keyframes:
             raise InvalidInputError("a refinement was given no keyframe; give it one or more")
         self._given, self._start, self._config = list(keyframes), start, config
+        self._further_terms = list(further_terms)
         self._generator = torch.Generator().manual_seed(config.seed)
         self.step_number, self.notes, self.gave_up = 0, [], False
         self._rays, self._breaks = RAYS, 0
 
     def prepare(self) -> Iterator[None]:
         """Finds the cameras, gathers what is known, fits the field to it; yields between parts."""
-        self._keyframes = self._given
-        if self._config.correct_cameras and len(self._given) > 1:
-            places = register(self._given).T_world_cameras
+        self._keyframes = self._consistent()
+        if self._config.correct_cameras and len(self._keyframes) > 1:
+            places = register(self._keyframes).T_world_cameras
             self._keyframes = [
                 with_T_world_camera(keyframe, T)
-                for keyframe, T in zip(self._given, places, strict=True)
+                for keyframe, T in zip(self._keyframes, places, strict=True)
             ]
         yield
         self.S_world_box = refinement_box(self._start, self._keyframes)
@@ -90,7 +102,7 @@ class Refiner:
         for _ in fit.steps():
             yield
         self.fit_error = fit.error()
-        self._terms = refinement_terms(known)
+        self._terms = refinement_terms(known) + self._further_terms
         self._optimiser = self._new_optimiser()
         self._rates = [group["lr"] for group in self._optimiser.param_groups]
         self._kept = self.state()
@@ -122,12 +134,12 @@ class Refiner:
         return losses
 
     def mesh(self) -> Mesh:
-        """The field's surface as it is now, with its colours [box].
+        """The field's surface as it is now, without crumbs, with its colours [box].
 
         Raises:
             EmptySurfaceError: There is none.
         """
-        return surface_of(self._field)
+        return sdf_mesh(self._field, resolution=RESOLUTION).keep_large_components()
 
     def score(self, mesh: Mesh) -> HeldOutScore:
         """How well a mesh [box] explains the held-out pixels."""
@@ -258,6 +270,17 @@ class Refiner:
             ) from error
         self.notes.append(f"memory was short: steps have {self._rays} rays from here on")
 
+    def _consistent(self) -> list[Keyframe]:
+        """The given keyframes without those that contradict the others."""
+        odd = outliers(self._given)
+        if odd:
+            told = ", ".join(str(place + 1) for place in odd)
+            self.notes.append(
+                f"left out keyframe {told} of {len(self._given)}, which contradicts the others: "
+                "its pose is wrong, or the object moved"
+            )
+        return [keyframe for place, keyframe in enumerate(self._given) if place not in odd]
+
     def _corrected_keyframes(self) -> list[Keyframe]:
         """The keyframes with their cameras where they are now thought to stand."""
         with torch.no_grad():
@@ -287,4 +310,4 @@ class Refiner:
 def _is_out_of_memory(error: Exception) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return "not enough memory" in str(error)  # what torch says of the CPU's
+    return "allocate memory" in str(error)  # what torch says where the CPU's is short

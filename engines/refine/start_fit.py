@@ -8,7 +8,8 @@ import torch
 from recon_node.engines.fields.hash_sdf import HashSdfField
 from recon_node.engines.refine.start_points import StartPoints
 
-STEPS, BATCH = 300, 4096
+STEPS, BATCH = 250, 2048
+LEVELS = 5  # of the encoding that are fitted: there are too few points to tell finer ones
 TABLE_RATE, NETWORK_RATE, LAST = 1e-2, 5e-3, 0.05
 NEAR = 0.05  # distance from the surface within which colours count [box unit]
 DISTANCE_WEIGHT = 10.0  # of a distance's error beside a colour's
@@ -52,6 +53,7 @@ class StartFit:
         ]
         optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-15, fused=True)
         schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, LAST, total_iters=STEPS)
+        self._field.levels = LEVELS
         for _ in range(STEPS):
             chosen = torch.randint(len(self._sdf), (BATCH,), generator=self._generator)
             sdf, colours = self._field.sdf_colour(self._points[chosen])
@@ -63,6 +65,7 @@ class StartFit:
             optimiser.step()
             schedule.step()
             yield
+        self._field.levels = self._field.config.grid.levels
 
     @torch.no_grad()
     def error(self) -> float:

@@ -1,50 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a field to the mesh that is published: surface, colours, what was seen of it."""
+"""What keyframes saw of a mesh."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from recon_node.engines.annotation import SigmaModel
-from recon_node.engines.fields.field import SignedDistanceField
-from recon_node.engines.isosurface import extract_isosurface
 from recon_node.engines.keyframes.keyframe import Keyframe
 from recon_node.engines.mesh import Mesh
 from recon_node.engines.reconstruction import Provenance
 from recon_node.engines.transforms import Similarity, invert, transform_points
 from recon_node.kernels.ray_cast import RayCaster
 
-RESOLUTION = 128
-LIPSCHITZ = 1.5
 SIGMA = SigmaModel(measured=0.005, seen=0.03, guessed=0.06)
 GRAZING = 0.1  # cosine between normal and ray below which a vertex shows nothing
 AGREEING = 0.03  # of a vertex and a measured depth [box unit]
 _LIFT = 0.02  # of a ray's start off the surface that it leaves [box unit]
-_CHUNK = 1 << 15
-
-
-def surface_of(field: SignedDistanceField) -> Mesh:
-    """The closed surface of a field without crumbs, with the field's colours [box].
-
-    Raises:
-        EmptySurfaceError: There is none.
-    """
-    surface = extract_isosurface(
-        lambda points: _ask(field.sdf, points), resolution=RESOLUTION, lipschitz=LIPSCHITZ
-    )
-    mesh = Mesh(surface.vertices, surface.faces).keep_large_components()
-    no_direction = torch.zeros(1, 3)
-    colours = _ask(lambda p: field.colour(p, no_direction.expand(len(p), 3)), mesh.vertices)
-    return replace(mesh, colors=np.round(255 * colours).astype(np.uint8))
-
-
-@torch.no_grad()
-def _ask(question, points: np.ndarray) -> np.ndarray:
-    """Answers for points f32 (N, 3), a chunk at a time."""
-    points = torch.from_numpy(np.array(points, np.float32))  # a copy: meshes are read-only
-    return torch.cat([question(piece) for piece in points.split(_CHUNK)]).numpy()
 
 
 def annotated(mesh: Mesh, keyframes: Sequence[Keyframe], S_world_box: Similarity) -> Mesh:
