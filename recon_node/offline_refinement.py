@@ -98,7 +98,8 @@ def refine_object(
 
     def note_version(version: Reconstruction) -> None:
         seconds = max(record.seconds, time.monotonic() - began)  # it comes before its step is told
-        record.versions.append(Version(version.version, record.step_count, seconds))
+        number = len(record.versions) + 1
+        record.versions.append(Version(number, record.step_count, seconds))
 
     on_moment(Moment(0, 0.0, {}, math.nan))
     checkpoint.parent.mkdir(parents=True, exist_ok=True)

@@ -36,12 +36,12 @@ class Version:
     """A better mesh that a refinement found.
 
     Attributes:
-        version: Its number.
+        number: Of the better meshes of this run, from 1.
         step: Steps taken until then.
         seconds: Since the refinement began [s].
     """
 
-    version: int
+    number: int
     step: int
     seconds: float
 

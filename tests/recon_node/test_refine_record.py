@@ -41,13 +41,13 @@ def test_long_runs_are_thinned_evenly(record):
 def test_json_has_no_nan(record):
     """Write numbers that are not finite as null, and what came of it in words."""
     record.look(Moment(1, 0.5, {"mask": math.nan, "surface": 0.25}, math.inf))
-    record.versions.append(Version(2, 1, 0.5))
+    record.versions.append(Version(1, 1, 0.5))
     record.result, record.message = replace(record.start, version=2, parent_version=1), "better"
     document = json.loads(record.to_json())
     (moment,) = document["progress"]
     assert moment["losses"] == {"mask": None, "surface": 0.25} and moment["psnr"] is None
     assert document["outcome"] == "refined" and document["result"]["parent_version"] == 1
-    assert document["versions"] == [{"version": 2, "step": 1, "seconds": 0.5}]
+    assert document["versions"] == [{"number": 1, "step": 1, "seconds": 0.5}]
     assert document["config"]["seed"] == 0 and document["start"]["version"] == 1
     record.result = None
     assert json.loads(record.to_json())["outcome"] == "kept the start"
@@ -67,7 +67,7 @@ def test_chart_shows_curves_and_versions(record):
         record.look(Moment(step, step / 4, {"mask": 0.1 / (1 + step)}, 15.0 + 0.2 * step))
     plain = draw_refine_chart(record, title="ball")
     assert count_of(plain, blue) > count_of(empty, blue) + 500
-    record.versions.append(Version(2, 20, 5.0))
+    record.versions.append(Version(1, 20, 5.0))
     assert count_of(draw_refine_chart(record, title="ball"), orange) > 300
     record.moments[10:30] = [replace(m, psnr=math.nan) for m in record.moments[10:30]]
     assert count_of(draw_refine_chart(record, title="ball"), blue) < 0.8 * count_of(plain, blue)
