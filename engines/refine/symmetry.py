@@ -3,7 +3,7 @@
 2005, "Shape from symmetry"): what was seen on one side is the best guess of the other."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from recon_node.engines.refine.box import measured_points
 from recon_node.engines.refine.measured_distances import measured_distances
 from recon_node.engines.transforms import Similarity
 
-LEAST_MET = 0.5  # share of the mirrored points that meet the measured surface
+LEAST_MET = 0.4  # share of the mirrored points that meet the measured surface
 MOST_AMISS = 0.04  # share that may lie where a keyframe saw through
 MOST_PLANES = 3
 DIFFERENT = np.cos(np.radians(15.0))  # between the normals of two planes, or
@@ -21,7 +21,8 @@ _AMISS_COSTS = 4.0  # as much as so many points that meet
 _CELLS = 64  # of the lattice on which measured distances are looked up, along an axis
 _POINTS = 1200
 _NORMALS, _OFFSETS, _FARTHEST = 400, 13, 0.35  # tried first; offsets around the median point
-_CANDIDATES, _ROUNDS, _FIRST_MOVE, _SHRINK = 10, 50, 0.08, 0.94
+_CANDIDATES, _ROUNDS, _FIRST_MOVE, _SHRINK = 8, 150, 0.1, 0.975
+_NEARBY = 0.35  # truncations from the surface at which a mirror image counts 1 / e of one on it
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +34,14 @@ class MirrorPlane:
         offset: Distance of the plane from the origin [box unit].
         met: Share of the measured points whose mirror images meet the measured surface.
         amiss: Share whose mirror images lie where a keyframe saw through.
+        worth: What the search climbs: smooth in the place of the plane, more is better.
     """
 
     normal: np.ndarray
     offset: float
-    met: float
-    amiss: float
+    met: float = 0.0
+    amiss: float = 0.0
+    worth: float = 0.0
 
     def mirror(self, points: np.ndarray) -> np.ndarray:
         """The mirror images of points f64 (N, 3) [box]."""
@@ -75,15 +78,18 @@ def mirror_planes(
         for normal in _half_sphere(_NORMALS)
         for offset in np.linspace(-_FARTHEST, _FARTHEST, _OFFSETS)
     ]
-    tried.sort(key=_worth, reverse=True)
-    found = [_moved(plane, points, lattice, rng) for plane in tried[:_CANDIDATES]]
-    found.sort(key=_worth, reverse=True)
-    planes: list[MirrorPlane] = []
-    for plane in found:
-        supported = plane.met >= LEAST_MET and plane.amiss <= MOST_AMISS
-        if supported and all(_differ(plane, other) for other in planes):
-            planes.append(plane)
-    return planes[:MOST_PLANES]
+    found = [_moved(plane, points, lattice, rng) for plane in _distinct(tried, most=_CANDIDATES)]
+    supported = [plane for plane in found if plane.met >= LEAST_MET and plane.amiss <= MOST_AMISS]
+    return _distinct(supported, most=MOST_PLANES)
+
+
+def _distinct(planes: Sequence[MirrorPlane], *, most: int) -> list[MirrorPlane]:
+    """The best planes of which no two are nearly the same."""
+    chosen: list[MirrorPlane] = []
+    for plane in sorted(planes, key=_worth, reverse=True):
+        if len(chosen) < most and all(_differ(plane, other) for other in chosen):
+            chosen.append(plane)
+    return chosen
 
 
 class _Lattice:
@@ -108,14 +114,21 @@ class _Lattice:
 def _judged(
     points: np.ndarray, lattice: _Lattice, normal: np.ndarray, offset: float
 ) -> MirrorPlane:
-    mirrored = MirrorPlane(normal, float(offset), 0.0, 0.0).mirror(points)
-    said = lattice.at(mirrored)
-    met, amiss = (np.abs(said) < 0.5).mean(), (said > 0.75).mean()  # false for NaN
-    return MirrorPlane(normal, float(offset), float(met), float(amiss))
+    plane = MirrorPlane(normal, float(offset))
+    said = lattice.at(plane.mirror(points))
+    hidden = np.isnan(said)
+    said = np.where(hidden, 0.0, said)
+    near = np.where(hidden, 0.0, np.exp(-((said / _NEARBY) ** 2)))
+    return replace(
+        plane,
+        met=float(((np.abs(said) < 0.5) & ~hidden).mean()),
+        amiss=float((said > 0.75).mean()),
+        worth=float(near.mean() - _AMISS_COSTS * np.clip(2 * said - 1, 0, 1).mean()),
+    )
 
 
 def _worth(plane: MirrorPlane) -> float:
-    return plane.met - _AMISS_COSTS * plane.amiss
+    return plane.worth
 
 
 def _moved(
