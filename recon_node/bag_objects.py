@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -85,7 +86,13 @@ class BagObjects:
         )
         self._refine = refine
         self._reconstructor = Reconstructor(
-            engine, self._change, self._store, views=self._views, moved=lambda object_id: None
+            engine,
+            self._change,
+            self._store,
+            views=self._views,
+            moved=lambda object_id: None,
+            is_refining=lambda object_id: False,
+            view_share=math.inf,
         )
         self._tracker = ObjectTracker(tracking, drops)
         self._min_interval_ns = round(min_interval * 1e9)
@@ -143,6 +150,7 @@ class BagObjects:
             result, stamp_ns=frame.stamp_ns, frame_id=frame.output_frame, label=value
         )
         self._reconstructor.remember(frame, value, object_id)
+        self._reconstructor.keep_view()
         self.latest[object_id] = stored
         yield News(stored, bag_frame.recorded_ns)
 

@@ -100,6 +100,7 @@ class Pipeline:
             views=self._views,
             store=self._store,
             process=RefinerProcess(),
+            paused=lambda: self._worker.is_asked,
             expect=self._services.expect_queries,
             prepare=self._prepare,
             fault=faults.record,
@@ -116,6 +117,7 @@ class Pipeline:
             change=self._change,
             views=self._views,
             moved=self._refinement.restart,
+            is_refining=self._refinement.is_refining,
             drops=self._drops,
             expect=self._services.expect_queries,
             prepare=self._prepare,
@@ -277,7 +279,7 @@ class Pipeline:
                 self._latency.add(_seconds_by_stage(publication.stored, outcome.job.frame))
             if outcome.job.answer is not None:
                 outcome.job.answer(outcome)
-            self._refinement.wake()
+        self._refinement.wake()  # there may be new keyframes
         for news in self._refinement.news():
             self._refined += len(self._publish(news.messages))
             self._action.deliver(news)

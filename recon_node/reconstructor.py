@@ -27,7 +27,10 @@ class Reconstructor:
         change: Remembers what each object looked like.
         store: Has the newest version of every object.
         views: Gets the views.
-        moved: Called with the id of an object that has moved, before its new mesh is made.
+        moved: Called with the id of an object that has moved.
+        is_refining: Whether an object is refined now: its views are then looked at before their
+            results are accepted, so that nothing is published of a place that it has left.
+        view_share: Of the time, that looking at all other views may take.
     """
 
     def __init__(
@@ -38,9 +41,14 @@ class Reconstructor:
         *,
         views: ObjectViews,
         moved: Callable[[str], None],
+        is_refining: Callable[[str], bool],
+        view_share: float,
     ):
         self.engine, self.change = engine, change
         self._store, self._views, self._moved = store, views, moved
+        self._is_refining, self._view_share = is_refining, view_share
+        self._unkept: dict[str, tuple[Frame, int, Reconstruction]] = {}
+        self._rest_until = 0.0
 
     def reconstruct(
         self, frame: Frame, value: int, object_id: str, *, always: bool = False
@@ -60,8 +68,8 @@ class Reconstructor:
         view = frame.view(value)
         if not (always or self.change.is_new(object_id, view)):
             return Drop.UNCHANGED
-        is_offered = not always and self._is_refined(object_id)
-        if is_offered:
+        is_kept = not always and self._is_refined(object_id)
+        if is_kept:
             place = self._offer(object_id, frame, view)
             if place is not Place.MOVED:
                 return self._refined(object_id, view, place)
@@ -69,14 +77,36 @@ class Reconstructor:
         result = reconstruct_or_hull(self.engine, view, object_id=object_id)
         metrics = {"convert_s": converted - started, **result.metrics}
         result = dataclasses.replace(result, metrics=metrics)
-        if not is_offered:
-            self._offer(object_id, frame, view, result)
+        if self._is_refining(object_id) or not self._views.count(object_id):
+            self._offer(object_id, frame, view, result)  # the first has nothing to compare with
+        elif not is_kept:
+            self._unkept[object_id] = frame, value, result
         return result
 
     def remember(self, frame: Frame, value: int, object_id: str) -> None:
         """Makes a frame the one that later ones are compared with: its result was accepted."""
         self.change.remember(object_id, frame.view(value))
         self._views.settle(object_id)
+
+    def time_to_keep(self) -> float | None:
+        """How long the next view still has to wait [s]; None where there is none."""
+        return max(self._rest_until - time.monotonic(), 0.0) if self._unkept else None
+
+    def keep_view(self) -> None:
+        """Looks at the view that waited longest, the newest of its object, if it is time for it.
+
+        It may take as long as a tenth of a second, so it is for the time after a result was
+        published, and only for a share of it.
+        """
+        if self.time_to_keep() != 0.0:
+            return
+        began = time.monotonic()
+        object_id = next(iter(self._unkept))
+        frame, value, result = self._unkept.pop(object_id)
+        if object_id in self._store.ids():
+            self._offer(object_id, frame, frame.view(value), result)
+            self._views.settle(object_id)
+        self._rest_until = began + (time.monotonic() - began) / self._view_share
 
     def _is_refined(self, object_id: str) -> bool:
         if not self._views.is_kept or object_id not in self._store.ids():

@@ -26,6 +26,8 @@ from recon_node.streams.frame import Frame
 from recon_node.streams.mailbox import Mailbox
 from recon_node.streams.object_store import ObjectStore, StoredObject
 
+VIEW_SHARE = 0.05  # of the thread's time, that looking at views for keyframes may take
+
 _logger = logging.getLogger(__name__)
 
 
@@ -76,6 +78,7 @@ class Worker:
         change: Remembers what each object looked like.
         views: Gets the views of each object.
         moved: Called with the id of an object that has moved, in the thread.
+        is_refining: Whether an object is refined now.
         drops: Counts jobs without a result.
         expect: Readies a new mesh for what may be asked of it, in the thread, before it is stored.
         prepare: Makes the messages of new results, in the thread.
@@ -93,6 +96,7 @@ class Worker:
         change: ChangeDetector,
         views: ObjectViews,
         moved: Callable[[str], None],
+        is_refining: Callable[[str], bool],
         drops: DropCounter,
         expect: Callable[[Mesh], None],
         prepare: Callable[[Sequence[StoredObject]], list[object]],
@@ -103,7 +107,7 @@ class Worker:
         self._expect, self._prepare = expect, prepare
         self._fault, self._notify = fault, notify
         self._mailbox, self._store, self._change, self._drops = mailbox, store, change, drops
-        self._views, self._moved = views, moved
+        self._views, self._moved, self._is_refining = views, moved, is_refining
         # Between accepting a result and cancelling its job, between notifying and closing.
         self._lock = threading.Lock()
         self._is_closed = False
@@ -114,6 +118,12 @@ class Worker:
         self.load_error = ""
         self._thread = threading.Thread(target=self._run, name="recon-worker", daemon=True)
         self._thread.start()
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether it works on a request, which somebody waits for."""
+        job = self._current
+        return job is not None and job.answer is not None
 
     def last_start(self, object_id: str) -> float:
         """When the engine last began with an object [s] of `time.monotonic()`; 0: never."""
@@ -159,22 +169,39 @@ class Worker:
         self.engine = self._load_or_hull()
         self._tell()
         reconstructor = Reconstructor(
-            self.engine, self._change, self._store, views=self._views, moved=self._moved
+            self.engine,
+            self._change,
+            self._store,
+            views=self._views,
+            moved=self._moved,
+            is_refining=self._is_refining,
+            view_share=VIEW_SHARE,
         )
-        while (job := self._mailbox.take(None)) is not None:
-            with self._lock:
-                self._current = job
-            outcome = Outcome(job)
+        while not self._is_closed:
+            job = self._mailbox.take(reconstructor.time_to_keep())
+            if job is not None:
+                self._work(reconstructor, job)
             try:
-                self._perform(reconstructor, outcome)
-            except Exception as error:  # a bug must not end the thread: nothing would come after
-                _logger.exception("a job failed")
-                self._drops.count(Drop.ENGINE_ERROR)
-                outcome.errors.append(f"internal error: {type(error).__name__}: {error}")
-                self._fault(outcome.errors[-1])
-            with self._lock:
-                self._current = None
-            self._finish(outcome)
+                reconstructor.keep_view()
+            except Exception as error:
+                _logger.exception("a view was not kept")
+                self._fault(f"internal error: {type(error).__name__}: {error}")
+            self._tell()
+
+    def _work(self, reconstructor: Reconstructor, job: Job) -> None:
+        with self._lock:
+            self._current = job
+        outcome = Outcome(job)
+        try:
+            self._perform(reconstructor, outcome)
+        except Exception as error:  # a bug must not end the thread: nothing would come after
+            _logger.exception("a job failed")
+            self._drops.count(Drop.ENGINE_ERROR)
+            outcome.errors.append(f"internal error: {type(error).__name__}: {error}")
+            self._fault(outcome.errors[-1])
+        with self._lock:
+            self._current = None
+        self._finish(outcome)
 
     def _load_or_hull(self) -> Engine:
         try:

@@ -36,6 +36,7 @@ class Refinement:
         views: The keyframes.
         store: Gets the versions.
         process: Refines.
+        paused: Whether no step is to be made now.
         expect: Readies a mesh for what may be asked of it, in the thread, before it is stored.
         prepare: Makes the messages of new versions, in the thread.
         fault: Gets what went wrong, in the thread.
@@ -50,6 +51,7 @@ class Refinement:
         views: ObjectViews,
         store: ObjectStore,
         process: RefinerProcess,
+        paused: Callable[[], bool],
         expect: Callable[[Mesh], None],
         prepare: Callable[[Sequence[StoredObject]], list[object]],
         fault: Callable[[str], None],
@@ -57,6 +59,7 @@ class Refinement:
     ):
         self._config, self._refine = config, refine
         self._views, self._store, self._process = views, store, process
+        self._paused = paused
         self._expect, self._prepare, self._fault, self._notify = expect, prepare, fault, notify
         self._changed = threading.Condition(threading.RLock())
         self._is_active = self._is_closed = False
@@ -120,6 +123,11 @@ class Refinement:
         with self._changed:
             if self._current is not None and self._current.object_id == object_id:
                 self._current.stopped, self._current.again = f"{object_id} has moved", True
+
+    def is_refining(self, object_id: str) -> bool:
+        """Whether it is the object's turn."""
+        turn = self._current
+        return turn is not None and turn.object_id == object_id
 
     def wake(self) -> None:
         """Looks whether there is something to do, because there may be new keyframes."""
@@ -235,7 +243,7 @@ class Refinement:
             on_report=lambda report: self._on_report(turn, report),
             on_version=lambda result: self._on_version(turn, stored, result),
             cancelled=lambda: bool(turn.stopped),
-            paused=lambda: False,
+            paused=self._paused,
         )
 
     def _config_of(self, turn: Turn) -> RefineConfig:

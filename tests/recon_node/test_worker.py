@@ -41,6 +41,7 @@ def worker(told, gate):
         change=ChangeDetector(ChangeConfig()),
         views=ObjectViews(KeyframeConfig(), objects=1, is_kept=False),
         moved=lambda object_id: None,
+        is_refining=lambda object_id: False,
         drops=DropCounter(),
         expect=lambda mesh: None,
         prepare=lambda results: [],
