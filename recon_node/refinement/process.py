@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from recon_node.engines.errors import ReconstructionError, require_package
+from recon_node.engines.errors import OutputError, ReconstructionError, require_package
 from recon_node.engines.reconstruction import Reconstruction
 from recon_node.engines.refine.config import RefineConfig
 from recon_node.kernels.warp_start import start_warp
@@ -120,7 +120,7 @@ def _perform(order: Order, line: Line, refine: Refine) -> Ended:
             line.tell(_report(progress, order.config))
 
     if order.checkpoint is not None:
-        order.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(order.checkpoint.parent)
     outcome = refine(
         order.keyframes,
         order.start,
@@ -134,6 +134,16 @@ def _perform(order: Order, line: Line, refine: Refine) -> Ended:
     if outcome.result is not None and outcome.result is not newest:
         line.tell(outcome.result)
     return Ended(outcome.message, outcome.steps, outcome.seconds)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot make {folder} for checkpoints: {error.strerror}; set the parameter "
+            "refine.checkpoint_directory to another folder, or to '' to keep none"
+        ) from error
 
 
 def _report(progress: object, config: RefineConfig) -> Report:

@@ -139,6 +139,13 @@ def test_errors_come_back_as_messages(process, listener, make_order, object_id, 
     assert listener.run(process, make_order(2)).steps == 20
 
 
+def test_folder_that_cannot_be_made_is_named(process, listener, make_order, tmp_path):
+    """Say which parameter to change."""
+    (tmp_path / "checkpoints").touch()
+    ended = listener.run(process, make_order())
+    assert ended.is_error and "set the parameter refine.checkpoint_directory" in ended.message
+
+
 def test_death_is_told_and_another_one_starts(process, listener, make_order):
     """Name the signal, as when the kernel was short of memory, and go on with a new process."""
     with pytest.raises(RefinerDiedError, match="SIGKILL .*out of memory.*starts another one"):
