@@ -164,6 +164,20 @@ def test_sphere_has_the_area_and_volume_of_the_closed_form(side):
     assert (np.einsum("ij,ij->i", normals, a + b + c) > 0).mean() > 0.999
 
 
+@pytest.mark.parametrize("side", [33, 65])
+def test_the_area_of_a_sphere_grows_as_its_closed_form(side):
+    """Compare the extracted area's central difference by the radius with 8 pi r."""
+    radius, change, spacing = 0.7, 0.01, 2.0 / (side - 1)
+    lattice = {"origin": (-1.0, -1.0, -1.0), "spacing": spacing}
+    smaller, larger = (
+        area(*marching_cubes(sample_sphere(side, radius + sign * change), **lattice))
+        for sign in (-1, 1)
+    )
+    slope = (larger - smaller) / (2 * change)
+    # What chords take from the area, about 3 h², is the same at all radii.
+    assert slope == pytest.approx(8 * np.pi * radius, rel=5e-4)
+
+
 def test_a_subset_of_cells_gives_the_same_mesh():
     values = sample_sphere(33, 0.6)
     index = np.arange(values.size, dtype=np.int32).reshape(values.shape)

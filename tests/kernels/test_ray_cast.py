@@ -76,6 +76,51 @@ def test_rays_meet_a_sphere_between_its_inscribed_and_its_true_radius(device, rn
     np.testing.assert_allclose(hits.barycentric.sum(axis=1), 1, atol=1e-6)
 
 
+def brute_force(
+    triangles: np.ndarray, origins: np.ndarray, directions: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """First hits by asking every triangle of every ray (Möller and Trumbore 1997).
+
+    Args:
+        triangles: f64 (F, 3, 3).
+        origins: f64 (N, 3).
+        directions: f64 (N, 3).
+
+    Returns:
+        Ray parameters (N,), inf for none; triangles (N,); distance of the hit from the triangle's
+        border in barycentric weight, or of the nearest miss, (N,).
+    """
+    a, e1, e2 = triangles[:, 0], *(triangles[:, k] - triangles[:, 0] for k in (1, 2))
+    p = np.cross(directions[:, None], e2)
+    volume = np.einsum("fi,nfi->nf", e1, p)
+    s = origins[:, None] - a
+    q = np.cross(s, e1)
+    u = np.einsum("nfi,nfi->nf", s, p) / volume
+    v = np.einsum("ni,nfi->nf", directions, q) / volume
+    t = np.einsum("fi,nfi->nf", e2, q) / volume
+    inner = np.minimum(np.minimum(u, v), 1 - u - v)
+    t = np.where((inner >= 0) & (t >= 0), t, np.inf)
+    return t.min(axis=1), t.argmin(axis=1), np.abs(inner).min(axis=1)
+
+
+def test_rays_through_a_heap_of_triangles_meet_what_brute_force_finds(device, rng):
+    triangles = rng.uniform(-1, 1, (300, 1, 3)) + rng.normal(0, 0.2, (300, 3, 3))
+    origins, directions = rng.uniform(-1.5, 1.5, (400, 3)), rng.normal(size=(400, 3))
+    faces = np.arange(900).reshape(300, 3)
+    hits = RayCaster(triangles.reshape(-1, 3), faces, device=device, signed=False).cast(
+        origins, directions
+    )
+    distances, first, margins = brute_force(triangles, origins, directions)
+    sure = margins > 1e-5  # not through an edge, where rounding decides
+    assert sure.sum() > 350 and 100 < np.isfinite(distances[sure]).sum() < 390
+    np.testing.assert_allclose(hits.distances[sure], distances[sure], rtol=1e-4, atol=1e-5)
+    met = sure & np.isfinite(distances)
+    np.testing.assert_array_equal(hits.faces[met], first[met])
+    points = origins + distances[:, None] * directions
+    corners = np.einsum("nk,nkc->nc", hits.barycentric[met], triangles[first[met]])
+    np.testing.assert_allclose(corners, points[met], atol=1e-4)
+
+
 def test_the_first_of_several_surfaces_is_met_from_either_side():
     inner, outer = trimesh.creation.box(extents=(1, 1, 1)), trimesh.creation.box(extents=(3, 3, 3))
     both = trimesh.util.concatenate([inner, outer])
