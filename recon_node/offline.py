@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recon_node.engines.keyframes.keyframe import Keyframe
+from recon_node.engines.keyframes.opinions import with_opinions
 from recon_node.engines.reconstruction import Engine, Reconstruction
 from recon_node.engines.refine.config import RefineConfig
 from recon_node.interruption import noted_interruption
@@ -109,7 +110,7 @@ def reconstruct_scene(
             contents, refinement = {}, None
             if wishes.refine is not None:
                 known = len(warnings)
-                keyframes = keyframes_of(item, result)
+                keyframes = with_opinions(keyframes_of(item, result), engine)
                 refinement = _refinement(item, keyframes, result, directory, wishes)
                 contents = refinement_files(refinement, keyframes)
                 result = _with_refinement(result, refinement, warnings[known:])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recon_node.engines.keyframes.keyframe import Keyframe
+from recon_node.engines.keyframes.opinions import MOST
 from recon_node.engines.mesh import Mesh
 from recon_node.engines.reconstruction import Provenance, Reconstruction
 from recon_node.engines.refine.measured_distances import measured_distances
@@ -17,7 +18,6 @@ from recon_node.engines.transforms import Similarity
 from recon_node.kernels.ray_cast import RayCaster
 
 TRUNCATION = 0.06  # distance beyond which a measurement says no more than "in front" [box unit]
-_MESHES = 4  # that are asked at most
 _NEAR, _ANYWHERE = 40_000, 24_000  # points near surfaces, and in the whole box
 _SPREADS = (0.01, 0.04)  # of points near surfaces, half of them each [box unit]
 
@@ -95,10 +95,10 @@ def _measured(
 
 
 def _opinions(start: Reconstruction, keyframes: Sequence[Keyframe]) -> list[Reconstruction]:
-    """The start and results of keyframes, evenly chosen, `_MESHES` in all."""
+    """The start and results of keyframes, evenly chosen, `MOST` in all."""
     results = [keyframe.result for keyframe in keyframes if keyframe.result is not None]
     others = [result for result in results if result.mesh is not start.mesh]
-    chosen = np.unique(np.linspace(0, len(others) - 1, _MESHES - 1).round().astype(int))
+    chosen = np.unique(np.linspace(0, len(others) - 1, MOST - 1).round().astype(int))
     return [start] + ([others[i] for i in chosen] if others else [])
 
 

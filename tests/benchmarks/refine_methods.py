@@ -84,6 +84,7 @@ def recon_no_pose(views: Sequence[View], limit: Limit) -> Answer:
 
 def _refined(views: Sequence[View], limit: Limit, *, correct_cameras: bool) -> Answer:
     from recon_node.engines.keyframes.keyframe import make_keyframe
+    from recon_node.engines.keyframes.opinions import with_opinions
     from recon_node.engines.refine.config import RefineConfig
 
     refine = require_package("recon_node.engines.refine.refine", extra="torch").refine
@@ -96,7 +97,7 @@ def _refined(views: Sequence[View], limit: Limit, *, correct_cameras: bool) -> A
     versions: list[float] = []
     progress: list[float] = []
     outcome = refine(
-        [make_keyframe(view) for view in views],
+        with_opinions([make_keyframe(view) for view in views], _engine()),
         start,
         config,
         on_progress=lambda report: progress.append(report.elapsed_s),
