@@ -154,7 +154,8 @@ def test_refiner_itself_serves(start_node, robot, refine, ball, tmp_path):
     assert refined, result.message
     for message in refined:
         assert (message.parent_version, message.stage) == (3, message.STAGE_REFINED)
-        assert (message.view_count, message.watertight) == (3, True)
+        assert message.watertight
+        assert message.view_count in (2, 3)  # the last one may come too late for the turn
         assert message.pose == first.pose and message.header == first.header
     assert not list(tmp_path.iterdir())
 
