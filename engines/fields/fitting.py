@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from recon_node.engines.fields.adam import Adam
 from recon_node.engines.fields.hash_density import HashDensityField
 from recon_node.engines.fields.hash_sdf import HashSdfField
 from recon_node.engines.mesh import Mesh
@@ -23,6 +24,7 @@ _ON_SURFACE = 60_000  # points that are fitted to: on the surface and beside it,
 _AROUND = 10_000  # farther around it,
 _ANYWHERE = 8_000  # and in the box
 _BATCH = 2048
+_RATE = 1e-2
 _HALVED = 0.2  # distance at which errors count half [box unit]
 _COLOUR_WEIGHT = 0.05  # of errors in colour beside those in distance
 _CHECKED = 2_000
@@ -154,9 +156,9 @@ class _Fit:
     ) -> None:
         named = self.field.named_parameters()
         parameters = [p for name, p in named if not name.startswith("conversion")]
-        optimiser = torch.optim.Adam(parameters, 1e-2, betas=(0.9, 0.99), eps=1e-15, fused=True)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _decay(steps))
-        for _ in range(steps):
+        optimiser = Adam([(parameters, _RATE)])
+        for step in range(steps):
+            optimiser.rates = [_RATE * _decay(step / steps)]
             optimiser.zero_grad()
             i = torch.randint(len(near.points), (_BATCH * 3 // 4,), generator=generator)
             j = torch.randint(len(far.points), (_BATCH // 4,), generator=generator)
@@ -168,7 +170,6 @@ class _Fit:
                 loss = loss + _COLOUR_WEIGHT * (rgbs[: len(i)] - near.rgbs[i]).abs().mean()
             loss.backward()
             optimiser.step()
-            schedule.step()
 
     @torch.no_grad()
     def _report(self, caster: RayCaster, rng: np.random.Generator, start: float) -> FitReport:
@@ -211,6 +212,6 @@ def _far(
     return _Targets(torch.from_numpy(points), distances, None)
 
 
-def _decay(steps: int) -> Callable[[int], float]:
-    """Learning rates of steps: 1 for a third of them, and then down to 0.05."""
-    return lambda step: 0.05 ** max(0.0, (step / steps - 0.3) / 0.7)
+def _decay(progress: float) -> float:
+    """Learning rate: 1 for a third of the steps, and then down to 0.05."""
+    return 0.05 ** max(0.0, (progress - 0.3) / 0.7)

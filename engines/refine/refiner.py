@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from recon_node.engines.errors import InvalidInputError, ReconstructionError
+from recon_node.engines.fields.adam import Adam
 from recon_node.engines.fields.extraction import sdf_mesh
 from recon_node.engines.fields.hash_sdf import HashSdfConfig, HashSdfField
 from recon_node.engines.fields.occupancy import OccupancyGrid
@@ -104,7 +105,7 @@ class Refiner:
         self.fit_error = fit.error()
         self._terms = refinement_terms(known) + self._further_terms
         self._optimiser = self._new_optimiser()
-        self._rates = [group["lr"] for group in self._optimiser.param_groups]
+        self._rates = list(self._optimiser.rates)
         self._kept = self.state()
 
     def step(self, progress: float) -> dict[str, float]:
@@ -205,7 +206,7 @@ class Refiner:
         self._field.load_state_dict(state["field"])
         self._cameras.load_state_dict(state["cameras"])
         self._occupancy.load_state_dict(state["occupancy"])
-        self._optimiser.load_state_dict(copy.deepcopy(state["optimiser"]))
+        self._optimiser.load_state_dict(state["optimiser"])
         self._generator.set_state(state["generator"])
         self.step_number = state["step"]
 
@@ -229,25 +230,19 @@ class Refiner:
                 exposures=self._cameras.exposures(pixels),
             ),
         )
-        for group, rate in zip(self._optimiser.param_groups, self._rates, strict=True):
-            group["lr"] = rate * FALL(progress)
+        self._optimiser.rates = [rate * FALL(progress) for rate in self._rates]
         self._optimiser.zero_grad()
         said.total.backward()
         self._optimiser.step()
         return said.values
 
-    def _new_optimiser(self) -> torch.optim.Optimizer:
+    def _new_optimiser(self) -> Adam:
         cameras = self._cameras
         table, network = split_parameters(self._field)
-        groups = [
-            {"params": table, "lr": TABLE_RATE},
-            {"params": network, "lr": NETWORK_RATE},
-            {"params": [cameras.log_gains], "lr": GAIN_RATE},
-        ]
+        groups = [(table, TABLE_RATE), (network, NETWORK_RATE), ([cameras.log_gains], GAIN_RATE)]
         if self._config.correct_cameras:
-            groups.append({"params": [cameras.turns, cameras.moves], "lr": CAMERA_RATE})
-        # eps 1e-15, as rows of the table that are rarely met have tiny gradients (Müller 2022).
-        return torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-15, fused=True)
+            groups.append(([cameras.turns, cameras.moves], CAMERA_RATE))
+        return Adam(groups)
 
     def _roll_back(self) -> None:
         self._breaks += 1
@@ -261,7 +256,7 @@ class Refiner:
             self.notes.append(f"after {MOST_BREAKS} such steps the refinement ended")
 
     def _make_room(self, error: Exception) -> None:
-        self._optimiser.zero_grad(set_to_none=True)
+        self._optimiser.zero_grad()
         self._rays //= 2
         if self._rays < FEWEST_RAYS:
             raise ReconstructionError(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import torch
 
+from recon_node.engines.fields.adam import Adam
 from recon_node.engines.fields.hash_sdf import HashSdfField
 from recon_node.engines.refine.start_points import StartPoints
 
@@ -47,14 +48,11 @@ class StartFit:
     def steps(self) -> Iterator[None]:
         """The steps, one at a time."""
         table, network = split_parameters(self._field)
-        groups = [
-            {"params": table, "lr": TABLE_RATE},
-            {"params": network, "lr": NETWORK_RATE},
-        ]
-        optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-15, fused=True)
-        schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, LAST, total_iters=STEPS)
+        optimiser = Adam([(table, TABLE_RATE), (network, NETWORK_RATE)])
         self._field.levels = LEVELS
-        for _ in range(STEPS):
+        for step in range(STEPS):
+            fall = 1.0 + (LAST - 1.0) * step / STEPS
+            optimiser.rates = [fall * TABLE_RATE, fall * NETWORK_RATE]
             chosen = torch.randint(len(self._sdf), (BATCH,), generator=self._generator)
             sdf, colours = self._field.sdf_colour(self._points[chosen])
             off = (colours - self._colours[chosen]).abs().mean(dim=1)
@@ -63,7 +61,6 @@ class StartFit:
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-            schedule.step()
             yield
         self._field.levels = self._field.config.grid.levels
 
