@@ -113,6 +113,13 @@ def _slope_kernel(
             wp.atomic_add(slopes, i, wp.cw_mul(speed, corner_slope(heights, within)))
 
 
+_ANY = {
+    _gather_kernel: ("table", "features"),
+    _scatter_kernel: ("cotangents", "rows"),
+    _slope_kernel: ("table", "cotangents"),
+}
+
+
 @functools.cache
 def _levels_on(config: HashGridConfig, device: torch.device) -> GridLevels:
     """The levels' constants, which stay on the device."""
@@ -132,26 +139,51 @@ def _run(
     config: HashGridConfig,
     positions: torch.Tensor,
     tangents: torch.Tensor | None,
-    *others: wp.array,
+    *others: torch.Tensor,
 ) -> None:
-    """Launches the kernel with a thread per sample and level, on a CPU with one per level."""
+    """Launches the kernel with a thread per sample and level, on a CPU with one per level.
+
+    Args:
+        kernel: One of `_ANY`.
+        config: Sizes.
+        positions: (N, 3).
+        tangents: (N, 3) or None.
+        others: The kernel's further arrays, the two of `_ANY` first.
+    """
     threads = len(positions) if positions.is_cuda else min(1, len(positions))
     moves = None if tangents is None else _vectors(tangents)
     levels = _levels_on(config, positions.device)
-    arguments = [levels, _vectors(positions), moves, *others, threads]
-    launch(kernel, (config.levels, threads), arguments, device=positions.device)
+    arrays = [_vectors(tensor) for tensor in others]
+    arguments = [levels, _vectors(positions), moves, *arrays, threads]
+    typed = _typed(kernel, *((_vector(tensor), tensor.dim() - 1) for tensor in others[:2]))
+    launch(typed, (config.levels, threads), arguments, device=positions.device)
 
 
-def _vectors(tensor: torch.Tensor) -> wp.array:
-    """The tensor's last axis as one vector each."""
-    number = wp.dtype_from_torch(tensor.dtype)
-    vector = wp.types.vector(length=tensor.shape[-1], dtype=number)
-    return wp.from_torch(tensor.detach().contiguous(), dtype=vector)
+@functools.cache
+def _typed(kernel: wp.Kernel, *arrays: tuple[type, int]) -> wp.Kernel:
+    """The kernel for two arrays of such vectors and numbers of axes, where it says Any.
+
+    Warp would find it by itself, but look at all arguments of every launch.
+    """
+    names = _ANY[kernel]
+    types = (wp.array(dtype=vector, ndim=axes) for vector, axes in arrays)
+    return wp.overload(kernel, dict(zip(names, types, strict=True)))
 
 
-def _by_level(features: torch.Tensor, config: HashGridConfig) -> wp.array:
-    """Features of points as vectors (N, L)."""
-    return _vectors(features.reshape(len(features), config.levels, config.features))
+def _vector(tensor: torch.Tensor) -> type:
+    """Warp's type of the tensor's last axis."""
+    return wp.types.vector(length=tensor.shape[-1], dtype=wp.dtype_from_torch(tensor.dtype))
+
+
+def _vectors(tensor: torch.Tensor) -> object:
+    """The tensor's last axis as one vector each: a descriptor, which takes less time to make."""
+    whole = tensor.detach().contiguous()
+    return wp.from_torch(whole, dtype=_vector(tensor), return_ctype=True)
+
+
+def _by_level(features: torch.Tensor, config: HashGridConfig) -> torch.Tensor:
+    """Features of points, (N, L, F)."""
+    return features.reshape(len(features), config.levels, config.features)
 
 
 def _gather(
@@ -162,8 +194,7 @@ def _gather(
 ) -> torch.Tensor:
     """Σ w_c t_c, or with tangents its derivative along them, (N, W)."""
     features = positions.new_empty(len(positions), config.levels, config.features)
-    arrays = _vectors(table), _vectors(features)
-    _run(_gather_kernel, config, positions, tangents, *arrays)
+    _run(_gather_kernel, config, positions, tangents, table, features)
     return features.flatten(1)
 
 
@@ -179,11 +210,10 @@ def _adjoint(
     features, slopes, rows = _by_level(cotangents, config), None, None
     if wanted[0]:
         slopes = torch.zeros_like(positions)
-        arrays = _vectors(table), features, _vectors(slopes)
-        _run(_slope_kernel, config, positions, tangents, *arrays)
+        _run(_slope_kernel, config, positions, tangents, table, features, slopes)
     if wanted[1]:
         sums = torch.zeros_like(table, dtype=torch.float32)
-        _run(_scatter_kernel, config, positions, tangents, features, _vectors(sums))
+        _run(_scatter_kernel, config, positions, tangents, features, sums)
         rows = sums.to(table.dtype)
     return slopes, rows
 
