@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 CONSTRAINTS := requirements/constraints.txt
 INSTALL_INPUTS := pyproject.toml setup.py $(CONSTRAINTS) requirements/make_venv.sh
 BENCH_LRM := tests/benchmarks/bench_lrm.py tests/benchmarks/bench_extraction.py
-BENCH_REFINE := tests/benchmarks/bench_refine.py
+BENCH_REFINE := tests/benchmarks/bench_refine.py tests/benchmarks/bench_refiner.py
 ROS_INPUTS := requirements/add_ros.sh requirements/build_interfaces.sh requirements/ros_build.txt \
 	CMakeLists.txt package.xml $(wildcard msg/* srv/* action/*)
 
@@ -42,8 +42,8 @@ bench: .venv/.ros  ## measure speed and memory into docs/benchmarks
 bench-lrm: .venv-test/.installed  ## measure TripoSR's network beside the official algorithm (torch)
 	@set -e; for script in $(BENCH_LRM); do .venv-test/bin/python $$script; done
 
-bench-refine: .venv-test/.installed  ## measure the refiner's kernels beside plain torch
-	.venv-test/bin/python $(BENCH_REFINE)
+bench-refine: .venv-test/.installed  ## measure the refiner and its kernels beside plain torch
+	@set -e; for script in $(BENCH_REFINE); do .venv-test/bin/python $$script; done
 
 clean:  ## remove environments, build products and out/
 	rm -rf .venv .venv-test build dist out *.egg-info .pytest_cache .ruff_cache .hypothesis

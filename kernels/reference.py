@@ -92,7 +92,7 @@ def ray_march(
     jitter: torch.Tensor,
 ) -> RaySamples:
     """Intervals of rays whose middle lies in an occupied cell, as in `kernels.ray_march`."""
-    longest = float((t_fars - t_nears).amax()) if len(origins) else 0.0
+    longest = (t_fars - t_nears).amax().item() if len(origins) else 0.0
     cuts = torch.arange(-1, max(int(longest / step), 0) + 2, device=origins.device)
     bounds = t_nears[:, None] + (cuts + jitter[:, None]).clamp(min=0) * step
     bounds = torch.minimum(bounds, t_fars[:, None])
