@@ -13,6 +13,7 @@ from recon_node.engines.mesh_picture import MeshPicture, Viewpoint
 from recon_node.engines.transforms import look_at
 
 MOST_VERSIONS = 5
+_FEWEST_COLUMNS = 4  # that the title has room above
 _TILE, _GAP, _MARGIN, _SIDE = 186, 6, 16, 96  # [px]
 _TITLE, _HEAD, _KEY, _CHART, _FOOT = 40, 66, 46, 190, 46
 _PAPER, _INK, _FAINT_INK, _GRID = (250, 250, 251), (32, 36, 43), (108, 114, 124), (226, 229, 234)
@@ -68,7 +69,7 @@ def draw_sequence(versions: Sequence[Version], truth: Mesh, *, title: str) -> Im
     chosen, error = chosen_versions(versions), SurfaceError(truth)
     columns = [*(version.mesh for version in chosen), truth]
     top, step = _TITLE + _HEAD, _TILE + _GAP
-    width = 2 * _MARGIN + _SIDE + (MOST_VERSIONS + 1) * step - _GAP
+    width = 2 * _MARGIN + _SIDE + max(len(columns), _FEWEST_COLUMNS) * step - _GAP
     chart_top = top + 4 * step + _KEY
     sheet = Image.new("RGB", (width, chart_top + _CHART + _FOOT), _PAPER)
     draw = ImageDraw.Draw(sheet)
@@ -83,9 +84,10 @@ def draw_sequence(versions: Sequence[Version], truth: Mesh, *, title: str) -> Im
             for side, viewpoint in enumerate(viewpoints):
                 tile = _tile(picture, viewpoint)
                 sheet.paste(tile, (left, top + (2 * kind + side) * step))
-    for row, side in enumerate(("camera's\nside", "behind") * 2):
-        place = (_MARGIN, top + row * step + _TILE / 2)
-        _write(draw, place, side, 15, _INK, "lm")
+    for row, side in enumerate(
+        ("camera's\nside", "behind", "error,\ncamera's\nside", "error,\nbehind")
+    ):
+        _write(draw, (_MARGIN, top + (row + 0.5) * step), side, 15, _INK, "lm")
     _draw_key(sheet, (_MARGIN + _SIDE, top + 4 * step + 4))
     box = (_MARGIN + _SIDE, chart_top, width - _MARGIN, chart_top + _CHART)
     _draw_chart(sheet, box, versions, chosen)
@@ -190,7 +192,7 @@ def _draw_chart(
     _write(draw, (_MARGIN, (top + bottom) / 2), "Chamfer\n[mm]", 15, _INK, "lm")
     for k, version in enumerate(versions):
         if version in chosen:
-            _write(draw, (x[k], y[k] - 8), f"{version.number}", 13, _INK, "mb")
+            _write(draw, (x[k], y[k] - 9), f"{version.number}", 13, _INK, "mb")
 
 
 def _write(draw: ImageDraw.ImageDraw, place, text: str, size: int, color, anchor: str) -> None:
