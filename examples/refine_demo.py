@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `make demo-refine` runs: the mesh of one object gets better while the camera moves.
 
-    python examples/refine_demo.py [--object mug] [--seconds 85] [--budget 25] [--out out/refine]
+    python examples/refine_demo.py [--object bowl] [--seconds 90] [--budget 25] [--out out/refine]
 
 A process is the camera, another the node with `refine.mode: continuous`; this one is a subscriber
 that measures how far each version is from the surface that the camera renders, and draws them.
@@ -24,7 +24,7 @@ from recon_node.kernels.warp_start import start_warp
 
 OBJECTS = ("mug", "carton", "bottle", "bowl", "apple", "hammer")  # labels 1 to 6
 CAMERA_RATE = 1.0  # twenty frames around the table; leaves the processors to the refiner [Hz]
-MIN_INTERVAL = 3.0  # between two instant meshes, for the same reason [s]
+MIN_INTERVAL = 4.0  # between two instant meshes, for the same reason [s]
 COLORS = 256  # of the picture's file
 
 
@@ -69,9 +69,9 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Refines an object while a camera moves.")
     parser.add_argument("--out", type=Path, default=Path("out/refine"), help="default: %(default)s")
-    parser.add_argument("--object", choices=OBJECTS, default="mug", help="default: %(default)s")
+    parser.add_argument("--object", choices=OBJECTS, default="bowl", help="default: %(default)s")
     parser.add_argument(
-        "--seconds", type=float, default=85.0, help="how long to listen (default: %(default)s)"
+        "--seconds", type=float, default=90.0, help="how long to listen (default: %(default)s)"
     )
     parser.add_argument(
         "--budget", type=float, default=25.0, help="refine.budget (default: %(default)s)"
