@@ -15,6 +15,7 @@ from recon_node.engines.refine.config import RefineConfig
 from recon_node.engines.refine.refiner import Refiner
 
 FIRST_VERSION, GROWTH = 0.08, 2.0  # share of the run at which the first is tried, and the next
+MOST_DRIFT = 0.05  # of what no keyframe saw, in a version; usual is 0.02
 PAUSE = 0.01  # [s] between two looks whether to go on
 
 _logger = logging.getLogger(__name__)
@@ -203,6 +204,9 @@ class _Best:
             mesh = self._refiner.mesh()
         except EmptySurfaceError as error:
             _logger.info("no version at step %d: %s", self._refiner.step_number, error)
+            return
+        if self._refiner.drift() > MOST_DRIFT:
+            _logger.info("no version at step %d: its hidden side went astray", self._last_step)
             return
         score = self._refiner.score(mesh)
         if score.error < self.score.error:

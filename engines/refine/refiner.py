@@ -40,8 +40,9 @@ RAYS, FEWEST_RAYS = 512, 64
 RAY_STEP = 0.0125  # [box unit]
 BETA = Schedule(((0.0, 0.012), (0.6, 0.006)))  # width of the density's rise [box unit]
 FALL = Schedule(((0.0, 1.0), (0.5, 1.0), (1.0, 0.1)))  # of all learning rates
-TABLE_RATE, NETWORK_RATE, GAIN_RATE, CAMERA_RATE = 5e-3, 2e-3, 2e-3, 3e-4
+TABLE_RATE, NETWORK_RATE, GAIN_RATE, CAMERA_RATE = 1.5e-3, 6e-4, 6e-4, 1e-4
 RESOLUTION = 128  # of meshes, along an axis
+CLEARLY = 0.04  # distance of a point that is inside or outside beyond doubt [box unit]
 OCCUPANCY_PERIOD = 16  # steps between two looks at where matter may be
 KEPT_PERIOD = 50  # steps between two states that a broken step goes back to
 MOST_BREAKS = 3
@@ -90,7 +91,7 @@ class Refiner:
         yield
         self.S_world_box = refinement_box(self._start, self._keyframes)
         rng = np.random.default_rng(self._config.seed)
-        known = start_points(self._start, self._keyframes, self.S_world_box, rng=rng)
+        self._known = known = start_points(self._start, self._keyframes, self.S_world_box, rng=rng)
         yield
         pixels = Pixels.of(self._keyframes, self.S_world_box)
         self._train, self._held_out = pixels.split(self._generator)
@@ -147,6 +148,19 @@ class Refiner:
         with torch.no_grad():
             rays = self._cameras.rays(self._held_out)
         return held_out_score(mesh, rays, self._held_out.measured)
+
+    @torch.no_grad()
+    def drift(self) -> float:
+        """Share of the points that no keyframe saw which changed sides, though far from the start.
+
+        Held-out pixels say nothing of what grows or vanishes there.
+        """
+        known = self._known
+        wanted = known.hidden & (np.abs(known.sdf) > CLEARLY)
+        if not wanted.any():
+            return 0.0
+        sdf = self._field.sdf(torch.from_numpy(known.points[wanted])).numpy()
+        return float((np.sign(sdf) != np.sign(known.sdf[wanted])).mean())
 
     def score_of_start(self) -> HeldOutScore:
         """How well the start's own mesh does."""

@@ -14,7 +14,7 @@ from recon_node.engines.terms.surface import Surface
 from recon_node.engines.terms.term import Schedule, WeightedTerm
 
 # By trial on held-out training objects (docs/refinement.md), never on evaluation objects.
-_SURFACE, _FREE_SPACE, _MASK, _PHOTOMETRIC = 0.3, 300.0, 1.0, 0.3
+_SURFACE, _FREE_SPACE, _MASK, _PHOTOMETRIC = 3.0, 300.0, 0.5, 0.3
 _EIKONAL, _SMOOTHNESS, _PRIOR = 0.1, 0.02, 0.5
 
 

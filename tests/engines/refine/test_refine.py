@@ -10,6 +10,7 @@ import torch
 
 from recon_node.engines.errors import InvalidInputError, ReconstructionError
 from recon_node.engines.keyframes.keyframe import with_T_world_camera
+from recon_node.engines.mesh import Mesh
 from recon_node.engines.reconstruction import Provenance, Stage
 from recon_node.engines.refine.config import RefineConfig
 from recon_node.engines.refine.refine import refine
@@ -142,10 +143,14 @@ def test_one_keyframe_is_refined_without_harm(keyframes, few_steps, surface_erro
     assert surface_error(result) < 1.02 * surface_error(views[0].result)
 
 
-def test_a_start_that_cannot_be_bettered_stays(keyframes):
+def test_a_start_that_cannot_be_bettered_stays(keyframes, few_steps, solid):
     views = keyframes(3)
-    best = run(views, RefineConfig(budget=0, steps=120))[0].result
-    outcome, versions, _ = run(views, RefineConfig(budget=0, steps=1), start=best)
+    corners = solid.triangles.reshape(-1, 3)  # faces apart, each in its own colour
+    colors = (127 + 100 * np.repeat(solid.face_normals, 3, axis=0)).astype(np.uint8)
+    faces = np.arange(len(corners), dtype=np.int32).reshape(-1, 3)
+    world = Mesh(corners.astype(np.float32), faces, colors=colors)
+    true = replace(views[0].result, mesh=world, T_world_object=np.eye(4))
+    outcome, versions, _ = run(views, replace(few_steps, steps=4), start=true)
     assert outcome.result is None and versions == []
     assert "the start stays" in outcome.message
 
@@ -204,6 +209,20 @@ def test_steps_that_never_have_a_number_end_the_run(keyframes, few_steps):
     for _ in range(MOST_BREAKS):
         refiner.step(0.0)
     assert refiner.gave_up
+
+
+def test_a_version_whose_hidden_side_went_astray_is_not_told(keyframes, few_steps, monkeypatch):
+    views = keyframes(2)
+    refiner = Refiner(views, views[0].result, few_steps)
+    for _ in refiner.prepare():
+        pass
+    assert refiner.drift() < 0.02
+    with torch.no_grad():
+        refiner._field.geometry.bias[0] += 20.0  # no matter anywhere
+    assert refiner.drift() > 0.2
+    monkeypatch.setattr("recon_node.engines.refine.refine.MOST_DRIFT", -1.0)
+    outcome, versions, _ = run(views, few_steps)
+    assert outcome.result is None and versions == []
 
 
 @dataclass

@@ -99,5 +99,5 @@ def test_measurements_shrink_a_ball_that_is_too_large(field, generator):
         optimiser.zero_grad()
         weighted_sum(terms, _step(field, occupancy, generator)).total.backward()
         optimiser.step()
-    assert before == pytest.approx(0.5 - TRUE_RADIUS, abs=0.03)
+    assert before == pytest.approx(0.05, abs=0.01)  # no deeper inside the ball it begins as
     assert field.sdf(points).abs().median().item() < before / 3
