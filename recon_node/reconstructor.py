@@ -88,6 +88,10 @@ class Reconstructor:
         self.change.remember(object_id, frame.view(value))
         self._views.settle(object_id)
 
+    def is_in_place(self, object_id: str) -> bool:
+        """Whether the object has not moved since its newest mesh, as far as its views tell."""
+        return self._views.is_kept and self._views.is_settled(object_id)
+
     def time_to_keep(self) -> float | None:
         """How long the next view still has to wait [s]; None where there is none."""
         return max(self._rest_until - time.monotonic(), 0.0) if self._unkept else None

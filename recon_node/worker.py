@@ -254,14 +254,16 @@ class Worker:
         with self._lock:
             if object_id in job.cancelled:
                 return job.cancelled[object_id]
-            outcome.stored.append(
-                self._store.accept(
-                    dataclasses.replace(result, metrics=metrics),
-                    stamp_ns=job.frame.stamp_ns,
-                    frame_id=job.frame.output_frame,
-                    label=value,
-                )
+            stored = self._store.accept(
+                dataclasses.replace(result, metrics=metrics),
+                stamp_ns=job.frame.stamp_ns,
+                frame_id=job.frame.output_frame,
+                label=value,
+                keep_refined=job.answer is None and reconstructor.is_in_place(object_id),
             )
+            if stored is None:
+                return Drop.REFINED
+            outcome.stored.append(stored)
             reconstructor.remember(job.frame, value, object_id)
         return None
 

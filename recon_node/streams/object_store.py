@@ -41,20 +41,32 @@ class ObjectStore:
         self._versions: dict[str, int] = {}
 
     def accept(
-        self, result: Reconstruction, *, stamp_ns: int, frame_id: str, label: int
-    ) -> StoredObject:
-        """The result as stored, with the next version of its id.
+        self,
+        result: Reconstruction,
+        *,
+        stamp_ns: int,
+        frame_id: str,
+        label: int,
+        keep_refined: bool = False,
+    ) -> StoredObject | None:
+        """The result as stored, with the next version of its id; None where it was not taken.
 
         Args:
             result: Its version is replaced; its parent is kept where it was refined from one.
             stamp_ns: Of the image it was made from [ns].
             frame_id: Frame that its `T_world_object` maps to.
             label: Value of the object in the mask of that stamp.
+            keep_refined: Do not take a result of a single view in place of a refined one, which
+                may have come while that was made.
 
         Raises:
             InvalidInputError: Its parent is not an earlier version.
         """
         with self._lock:
+            there = self._objects.get(result.object_id)
+            is_refined = there is not None and there.result.stage is Stage.REFINED
+            if keep_refined and is_refined and result.stage is not Stage.REFINED:
+                return None
             version = self._versions.get(result.object_id, 0) + 1
             parent = result.parent_version if result.stage is Stage.REFINED else None
             result = dataclasses.replace(result, version=version, parent_version=parent)

@@ -81,3 +81,16 @@ def shared_result():
     camera = Camera(np.array([[40.0, 0, 16], [0, 40, 16], [0, 0, 1]]), 32, 32)
     mask = np.hypot(x - 16, y - 16) < 8
     return HullEngine().reconstruct([View(np.zeros((32, 32, 3), np.uint8), mask, camera)])
+
+
+def test_a_refined_result_may_be_kept(result):
+    """Take nothing of a single view in its place where that is asked for, and count no version."""
+    store = ObjectStore()
+    store.accept(result, stamp_ns=0, frame_id="map", label=1, keep_refined=True)
+    refined = dataclasses.replace(result, version=2, parent_version=1, stage=Stage.REFINED)
+    store.accept(refined, stamp_ns=1, frame_id="map", label=1, keep_refined=True)
+    assert store.accept(result, stamp_ns=2, frame_id="map", label=1, keep_refined=True) is None
+    assert store.get("cup").result.version == 2
+    again = store.accept(refined, stamp_ns=3, frame_id="map", label=1, keep_refined=True)
+    assert again.result.version == 3
+    assert store.accept(result, stamp_ns=4, frame_id="map", label=1).result.version == 4
