@@ -61,6 +61,9 @@ class Refiner:
         step_number: Steps made.
         notes: Sentences about what went wrong on the way.
         gave_up: Whether steps make no sense any more.
+        S_world_box: Of the box, once prepared.
+        fit_error: Of the field before the first step, against what was known, near the surface:
+            median [box unit].
     """
 
     def __init__(
@@ -181,6 +184,7 @@ class Refiner:
         T_object_world = Similarity.from_transform(self._start.T_world_object).inverse()
         metrics = {
             "refine_steps": self.step_number,
+            "start_fit_error_m": self.fit_error * self.S_world_box.scale,
             "held_out_psnr": score.psnr,
             "held_out_psnr_before": before.psnr,
             "held_out_error": score.error,

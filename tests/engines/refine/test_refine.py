@@ -49,6 +49,7 @@ def test_the_mesh_gets_better_with_each_version(keyframes, few_steps, surface_er
     assert len(errors) >= 2 and errors == sorted(errors, reverse=True)
     assert errors[0] < versions[0].metrics["held_out_error_before"]
     assert versions[-1] is outcome.result
+    assert 0 < outcome.result.metrics["start_fit_error_m"] < 1e-3
     assert [report.step for report in reports] == list(range(1, 31))
     assert outcome.steps == 30 and "held-out" in outcome.message
 
