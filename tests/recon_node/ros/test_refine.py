@@ -5,6 +5,7 @@ But for one test the refiner only counts steps: the process, the node and DDS ar
 and a step takes a hundredth of a second.
 """
 
+import itertools
 import os
 import signal
 import sys
@@ -28,6 +29,19 @@ ABORTED, CANCELED, SUCCEEDED = (
     GoalStatus.STATUS_CANCELED,
     GoalStatus.STATUS_SUCCEEDED,
 )
+
+
+_tests = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def private_domain() -> None:
+    """Keep a test away from what the tests before it have left in DDS.
+
+    Processes of nodes were killed there; a service was then denied for a minute, twice in whole
+    runs, at another test each time.
+    """
+    os.environ["ROS_DOMAIN_ID"] = str(20 + (os.getpid() + next(_tests)) % 80)
 
 
 class Goal:
