@@ -20,6 +20,7 @@ from pathlib import Path
 OBJECTS = 6  # on the synthetic camera's table
 PATIENCE = 60.0  # until all of them arrived [s]
 STOP_PATIENCE = 5.0  # from SIGINT to the end of a process [s]
+ASKED_TO_END = 143  # exit code on SIGTERM, as of a process that it kills
 CAMERA_RATE = 4.0  # leaves time for the node where there is one core [Hz]
 # Without it every image is cut into datagrams, and on a busy machine most of them are lost.
 SHARED_MEMORY = Path(__file__).resolve().parents[1] / "config" / "fastdds_large_messages.xml"
@@ -91,8 +92,18 @@ def running(
         out: Gets a log of each.
         codes: Gets the exit codes.
     """
-    processes = {}
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    processes: dict[str, subprocess.Popen] = {}
+    is_asked_to_end = False
+
+    def end(*_: object) -> None:
+        # Whoever is just importing or deleting something may catch the exception. So the processes
+        # are told as well, without which nobody waits any longer, and it is remembered.
+        nonlocal is_asked_to_end
+        is_asked_to_end = True
+        _interrupt(processes)
+        sys.exit(ASKED_TO_END)
+
+    before = signal.signal(signal.SIGTERM, end)
     try:
         for name, (module, *arguments) in commands.items():
             # -P: the working directory may be the checkout, whose folders are no packages.
@@ -103,9 +114,7 @@ def running(
                 )
         yield processes
     finally:
-        for process in processes.values():
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
+        _interrupt(processes)
         for name, process in processes.items():
             try:
                 codes[name] = process.wait(STOP_PATIENCE)
@@ -113,6 +122,15 @@ def running(
                 process.kill()
                 codes[name] = process.wait()
         signal.signal(signal.SIGTERM, before)
+    if is_asked_to_end:
+        sys.exit(ASKED_TO_END)
+
+
+def _interrupt(processes: dict[str, subprocess.Popen]) -> None:
+    """Asks those that run to end."""
+    for process in processes.values():
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
 
 
 def _listen(out: Path, processes: dict[str, subprocess.Popen]) -> int:
