@@ -151,7 +151,8 @@ def crop_view(view: View, *, size: int = CROP_SIZE, fill: float = FILL) -> Crop:
     image, coverage = resample(view.image, mask, H_source_crop, size)
     depth, distance = None, 1.0
     if view.depth is not None:
-        seen = seen_depth(view, mask, H_source_crop, R_camera_crop[:, 2], size)
+        axis = R_camera_crop[:, 2]
+        seen = seen_depth(view, mask, H_source_crop, axis, size, half_extent=half_extent)
         if seen is None:
             warnings.append("too little of the mask has a depth: it is not used, scale is unknown")
         else:

@@ -14,6 +14,8 @@ FEWEST_PIXELS = 16  # of the mask with a depth, for the depth to count, and
 FEWEST_SHARE = 0.05  # of the mask
 NEAREST_PERCENTILE = 2.0  # of the depths: the nearest surface but for outliers
 FEWEST_INNER = 64  # pixels off the mask's rim, for the rim to be left out
+RIM = 3 / 128  # width of the mask's rim that may be the background's / side of the crop
+JUMP = 0.35  # of the rim behind the object beside it / longer side of the object; of a ball 0.21
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,13 +32,20 @@ class SeenDepth:
 
 
 def seen_depth(
-    view: View, mask: np.ndarray, H_source_crop: np.ndarray, axis: np.ndarray, size: int
+    view: View,
+    mask: np.ndarray,
+    H_source_crop: np.ndarray,
+    axis: np.ndarray,
+    size: int,
+    *,
+    half_extent: float,
 ) -> SeenDepth | None:
     """The depth of the object in every crop pixel, or None where too little of it is known.
 
     Each crop pixel takes the source pixel that its centre falls in, never a blend of two, which
     would be a point in the air wherever they lie on different surfaces. The crop camera is turned,
-    so the depth along its axis is that of the measured point: `z_crop = axis . p`.
+    so the depth along its axis is that of the measured point: `z_crop = axis . p`. Masks are
+    ragged: what lies far behind the object at their rim is the background's, and not known here.
 
     Args:
         view: the view, with a depth.
@@ -44,6 +53,7 @@ def seen_depth(
         H_source_crop: (3, 3) source pixel from crop pixel.
         axis: (3,) unit optical axis of the crop camera in the view's camera.
         size: side of the crop [px].
+        half_extent: half the longer side of the mask's box, as a tangent.
 
     Returns:
         The depths, or None.
@@ -63,7 +73,33 @@ def seen_depth(
         return None
     z = np.full((size, size), np.nan)
     z[on_object] = z_object
+    z[_of_background(z, on_object, 2 * half_extent * nearest)] = np.nan
     return SeenDepth(z, nearest)
+
+
+def _of_background(z: np.ndarray, on_object: np.ndarray, side: float) -> np.ndarray:
+    """Pixels of the mask's rim that lie a jump behind the nearest pixels off the rim, bool (S, S).
+
+    Args:
+        z: f64 (S, S) [m], NaN unknown.
+        on_object: bool (S, S), the mask.
+        side: longer side of the object [m].
+    """
+    width = round(RIM * len(z))
+    inner = on_object
+    for _ in range(width):
+        inner = inner & np.logical_and.reduce(_beside(inner, False))
+    beside = np.where(inner, z, np.nan)
+    for _ in range(width + 1):
+        farthest = np.fmax.reduce(_beside(beside, np.nan))
+        beside = np.where(np.isnan(beside), farthest, beside)
+    return on_object & ~inner & (z - beside > JUMP * side)
+
+
+def _beside(values: np.ndarray, border: float) -> list[np.ndarray]:
+    """The values (S, S) of each pixel's four neighbours."""
+    padded = np.pad(values, 1, constant_values=border)
+    return [padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]]
 
 
 def _nearest(mask: np.ndarray, row: np.ndarray, column: np.ndarray, z: np.ndarray) -> float | None:

@@ -149,3 +149,40 @@ def test_depth_outside_the_mask_is_nobodys():
     crop = crop_view(plane_view(depth))
     points = crop.S_camera_canonical.apply(seen_points(crop))
     np.testing.assert_allclose(points[:, 2], 0.8, atol=2e-3)
+
+
+def with_table(view, *, behind, grown):
+    """The view with a wall behind the object in its depth, and a mask that is too large [px]."""
+    depth = np.where(np.isnan(view.depth), np.float32(behind), view.depth)
+    mask = view.mask
+    for _ in range(grown):
+        padded = np.pad(mask, 1)
+        mask = mask | padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]
+    return View(view.image, mask, view.camera, depth)
+
+
+def test_background_in_a_ragged_mask_is_not_known():
+    centre, radius = np.array([0.02, 0.01, 0.8]), 0.1
+    view = with_table(sphere_view(centre, radius), behind=1.2, grown=3)
+    crop = crop_view(view)
+    points = crop.S_camera_canonical.apply(seen_points(crop))
+    assert np.linalg.norm(points - centre, axis=1).max() < 1.2 * radius
+    exact = crop_view(sphere_view(centre, radius))
+    assert np.isfinite(crop.depth).sum() > 0.9 * np.isfinite(exact.depth).sum()
+
+
+def test_a_rim_that_lies_a_little_behind_stays_known():
+    """Know all of a sphere, whose rim is a radius behind its middle."""
+    crop = crop_view(sphere_view(np.array([0.0, 0.0, 0.5]), 0.12))
+    inside = crop.mask > 0.99
+    assert np.isfinite(crop.depth[inside]).all()
+
+
+def test_of_a_thin_thing_all_depth_stays_known():
+    """Know a bar that is all rim, far end and all."""
+    mask = np.zeros((480, 640), bool)
+    mask[238:242, 200:440] = True
+    depth = np.full(mask.shape, np.nan, np.float32)
+    depth[mask] = np.tile(np.linspace(0.5, 0.9, 240, dtype=np.float32), 4)
+    crop = crop_view(View(np.zeros((*mask.shape, 3), np.uint8), mask, CAMERA, depth))
+    assert np.isfinite(crop.depth[crop.mask > 0.99]).all()
