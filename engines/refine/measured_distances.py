@@ -39,7 +39,7 @@ def _said(points: np.ndarray, keyframe: Keyframe, truncation: float) -> tuple:
     local = transform_points(invert(view.camera.T_world_camera), points)
     columns, rows, in_picture = _pixels(view, local)
     mask = view.mask[rows, columns]
-    outside = in_picture & keyframe.known[rows, columns] & ~_grown(view.mask)[rows, columns]
+    outside = in_picture & keyframe.known[rows, columns] & ~grown(view.mask)[rows, columns]
     said = np.full(len(points), truncation)
     if view.depth is None:
         return said, outside
@@ -64,7 +64,7 @@ def _pixels(view: View, local: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
     )
 
 
-def _grown(mask: np.ndarray) -> np.ndarray:
+def grown(mask: np.ndarray) -> np.ndarray:
     """The mask with all pixels within `RIM` of it, bool (H, W)."""
     for _ in range(RIM):
         padded = np.pad(mask, 1)

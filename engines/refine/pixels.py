@@ -13,7 +13,7 @@ from recon_node.engines.terms.term import Measurements
 from recon_node.engines.transforms import Similarity
 
 HELD_OUT = 16  # one pixel in so many is never trained on
-DEPTH_FLOOR, DEPTH_GROWTH = 1e-3, 1.1e-3  # sigma = floor + growth z² [m] (Nguyen 2012, eq. 3)
+DEPTH_FLOOR, DEPTH_GROWTH = 1e-3, 1.1e-3  # [m], [1/m]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,6 @@ def _pixels_of(index: int, keyframe: Keyframe, S_world_box: Similarity) -> tuple
     R_box_camera = S_world_box.R.T @ camera.T_world_camera[:3, :3]
     directions = tangents / lengths[:, None] @ R_box_camera.T
     z = np.full(len(grid), np.nan) if view.depth is None else view.depth.ravel().astype(float)
-    sigmas = DEPTH_FLOOR + DEPTH_GROWTH * z * z
     per_unit = lengths / S_world_box.scale
     masks = np.where(keyframe.known, view.mask, np.nan).ravel()
     columns = (
@@ -85,8 +84,13 @@ def _pixels_of(index: int, keyframe: Keyframe, S_world_box: Similarity) -> tuple
         view.image.reshape(-1, 3) / 255.0,
         masks,
         z * per_unit,
-        sigmas * per_unit,
+        depth_sigma(z) * per_unit,
         np.full(len(grid), keyframe.weight),
     )
     floats = tuple(np.ascontiguousarray(column, np.float32) for column in columns)
     return *floats, np.full(len(grid), index, np.int64)
+
+
+def depth_sigma(depth: np.ndarray) -> np.ndarray:
+    """One standard deviation of measured depths, likewise in [m] (Nguyen 2012, eq. 3)."""
+    return DEPTH_FLOOR + DEPTH_GROWTH * depth * depth

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of a shape before it is optimised: what was measured, what its symmetry tells of
-the rest, and instant meshes for what is left."""
+"""What is known of a shape before it is optimised: what was measured, what its symmetry and the
+plane that it stands on tell of the rest, and instant meshes for what is left."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from recon_node.engines.keyframes.opinions import MOST
 from recon_node.engines.mesh import Mesh
 from recon_node.engines.reconstruction import Provenance, Reconstruction
 from recon_node.engines.refine.measured_distances import measured_distances
+from recon_node.engines.refine.support_plane import support_plane
 from recon_node.engines.refine.symmetry import mirror_planes
 from recon_node.engines.surface_samples import sample_surface
 from recon_node.engines.transforms import Similarity
@@ -50,7 +51,8 @@ def start_points(
 
     Where no keyframe looked the distance is the measured one at the point's mirror image, if the
     object is symmetric and that was seen; else the median of those to the start's mesh and to the
-    keyframes' own instant meshes, by which what only one view guessed is outvoted.
+    keyframes' own instant meshes, by which what only one view guessed is outvoted. Nothing is
+    beyond the plane that it stands on.
 
     Args:
         start: What is refined.
@@ -61,6 +63,9 @@ def start_points(
     meshes = [_in_box(result, S_world_box) for result in _opinions(start, keyframes)]
     surfaces = [sample_surface(mesh, _NEAR // len(meshes), rng=rng).positions for mesh in meshes]
     near = np.concatenate(surfaces)
+    support = support_plane(keyframes, S_world_box, rng=rng)
+    if support is not None:
+        near = support.lifted(near)
     near = near + rng.choice(_SPREADS, (len(near), 1)) * rng.standard_normal(near.shape)
     points = np.concatenate([near, rng.uniform(-1, 1, (_ANYWHERE, 3))])
     points = np.clip(points, -1, 1).astype(np.float32)
@@ -68,11 +73,14 @@ def start_points(
     said, seen = _measured(points, sdf, keyframes, S_world_box)
     sdf = np.where(seen, said, sdf)
     untold = ~seen
-    for plane in mirror_planes(keyframes, S_world_box, truncation=TRUNCATION, rng=rng):
+    planes = mirror_planes(keyframes, S_world_box, truncation=TRUNCATION, rng=rng, support=support)
+    for plane in planes:
         said, told = _measured(plane.mirror(points), sdf, keyframes, S_world_box)
         told &= untold
         sdf[told] = said[told]
         untold &= ~told
+    if support is not None:
+        sdf = np.maximum(sdf, -support.heights(points))
     return StartPoints(points, sdf.astype(np.float32), ~seen, colours)
 
 

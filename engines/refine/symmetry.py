@@ -10,6 +10,7 @@ import numpy as np
 from recon_node.engines.keyframes.keyframe import Keyframe
 from recon_node.engines.refine.box import measured_points
 from recon_node.engines.refine.measured_distances import measured_distances
+from recon_node.engines.refine.support_plane import SupportPlane
 from recon_node.engines.transforms import Similarity
 
 LEAST_MET = 0.4  # share of the mirrored points that meet the measured surface
@@ -18,6 +19,7 @@ MOST_PLANES = 3
 DIFFERENT = np.cos(np.radians(15.0))  # between the normals of two planes, or
 APART = 0.05  # between their distances from the origin [box unit]
 _AMISS_COSTS = 4.0  # as much as so many points that meet
+_CLEAR = 0.02  # height above what the object stands on of a point that is its own [box unit]
 _CELLS = 64  # of the lattice on which measured distances are looked up, along an axis
 _POINTS = 1200
 _NORMALS, _OFFSETS, _FARTHEST = 400, 13, 0.35  # tried first; offsets around the median point
@@ -54,6 +56,7 @@ def mirror_planes(
     *,
     truncation: float,
     rng: np.random.Generator,
+    support: SupportPlane | None = None,
 ) -> list[MirrorPlane]:
     """Planes of symmetry that the keyframes support and do not contradict, the best first.
 
@@ -66,11 +69,15 @@ def mirror_planes(
         S_world_box: Of the box.
         truncation: Of the measured distances [box unit].
         rng: Source of the points looked at, and of the moves.
+        support: What the object stands on; points that a ragged mask took from it do not count.
     """
     measured = np.concatenate([measured_points(keyframe) for keyframe in keyframes])
+    measured = S_world_box.inverse().apply(measured)
+    if support is not None:
+        measured = measured[support.heights(measured) > _CLEAR]
     if len(measured) < _POINTS:
         return []
-    points = S_world_box.inverse().apply(rng.choice(measured, _POINTS, replace=False))
+    points = rng.choice(measured, _POINTS, replace=False)
     lattice = _Lattice(keyframes, S_world_box, truncation)
     middle = np.median(points, axis=0)
     tried = [
