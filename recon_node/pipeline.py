@@ -16,6 +16,7 @@ from recon_node.intake import Intake
 from recon_node.node_config import NodeConfig
 from recon_node.publishers import Publication, Publishers
 from recon_node.refinement.object_views import ObjectViews
+from recon_node.refinement.orders import Pace
 from recon_node.refinement.refine_action import RefineAction
 from recon_node.refinement.refinement import Refinement
 from recon_node.refinement.refinement_config import RefineMode
@@ -100,7 +101,7 @@ class Pipeline:
             views=self._views,
             store=self._store,
             process=RefinerProcess(),
-            paused=lambda: self._worker.is_asked,
+            pace=self._pace,
             expect=self._services.expect_queries,
             prepare=self._prepare,
             fault=faults.record,
@@ -268,6 +269,12 @@ class Pipeline:
             for stored in results:
                 self._view.show(stored)
         return messages
+
+    def _pace(self) -> Pace:
+        """How the refiner is to go on beside the worker."""
+        if self._worker.is_asked:
+            return Pace.PAUSE
+        return Pace.YIELD if self._worker.is_busy else Pace.GO
 
     def _deliver(self) -> None:
         """Publishes what the worker and the refinement have done, and answers their requests."""

@@ -125,6 +125,11 @@ class Worker:
         job = self._current
         return job is not None and job.answer is not None
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether it works on anything."""
+        return self._current is not None
+
     def last_start(self, object_id: str) -> float:
         """When the engine last began with an object [s] of `time.monotonic()`; 0: never."""
         return self._started.get(object_id, 0.0)

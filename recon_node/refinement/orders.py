@@ -44,9 +44,10 @@ class Cancel:
 
 
 class Pace(Enum):
-    """Whether steps are made now."""
+    """Whether steps are made now: one after the other, with rests between them, or none."""
 
     GO = "go"
+    YIELD = "yield"
     PAUSE = "pause"
 
 

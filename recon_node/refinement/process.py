@@ -22,6 +22,7 @@ from recon_node.engines.reconstruction import Reconstruction
 from recon_node.engines.refine.config import RefineConfig
 from recon_node.kernels.warp_start import start_warp
 from recon_node.refinement.orders import Cancel, Ended, Order, Pace, Report
+from recon_node.refinement.pacer import Pacer
 
 REPORT_PERIOD = 0.2  # [s] between two reports; those between are left out
 GRACE = 10.0  # [s] that a step and its checkpoint may take after the node is gone
@@ -46,7 +47,7 @@ class Line:
         self._connection = connection
         self._orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
         self._cancelled = 0.0
-        self._is_paused = False
+        self._pacer = Pacer()
         threading.Thread(target=self._listen, name="recon-line", daemon=True).start()
 
     def orders(self) -> Iterator[Order]:
@@ -59,8 +60,8 @@ class Line:
         return order.number <= self._cancelled
 
     def is_paused(self) -> bool:
-        """Whether no step is to be made now."""
-        return self._is_paused
+        """Whether no step is to be made now; to be asked before every step."""
+        return self._pacer.is_paused()
 
     def tell(self, news: object) -> None:
         """Sends news, which is lost where the node is gone."""
@@ -74,11 +75,11 @@ class Line:
                 if isinstance(said, Cancel):
                     self._cancelled = max(self._cancelled, said.number)
                 elif isinstance(said, Pace):
-                    self._is_paused = said is Pace.PAUSE
+                    self._pacer.pace = said
                 else:
-                    self._is_paused = False
+                    self._pacer.pace = Pace.GO
                     self._orders.put(said)
-        self._cancelled, self._is_paused = float("inf"), False
+        self._cancelled, self._pacer.pace = float("inf"), Pace.GO
         self._orders.put(None)
         time.sleep(GRACE)
         os._exit(1)

@@ -14,7 +14,7 @@ from recon_node.engines.mesh import Mesh
 from recon_node.engines.reconstruction import Reconstruction
 from recon_node.engines.refine.config import RefineConfig
 from recon_node.refinement.object_views import ObjectViews
-from recon_node.refinement.orders import Ended, Order, Report
+from recon_node.refinement.orders import Ended, Order, Pace, Report
 from recon_node.refinement.process import GRACE
 from recon_node.refinement.refinement_config import RefinementConfig, RefineMode
 from recon_node.refinement.refiner_process import RefinerProcess
@@ -36,7 +36,7 @@ class Refinement:
         views: The keyframes.
         store: Gets the versions.
         process: Refines.
-        paused: Whether no step is to be made now.
+        pace: Whether steps are to be made now.
         expect: Readies a mesh for what may be asked of it, in the thread, before it is stored.
         prepare: Makes the messages of new versions, in the thread.
         fault: Gets what went wrong, in the thread.
@@ -51,7 +51,7 @@ class Refinement:
         views: ObjectViews,
         store: ObjectStore,
         process: RefinerProcess,
-        paused: Callable[[], bool],
+        pace: Callable[[], Pace],
         expect: Callable[[Mesh], None],
         prepare: Callable[[Sequence[StoredObject]], list[object]],
         fault: Callable[[str], None],
@@ -59,7 +59,7 @@ class Refinement:
     ):
         self._config, self._refine = config, refine
         self._views, self._store, self._process = views, store, process
-        self._paused = paused
+        self._pace = pace
         self._expect, self._prepare, self._fault, self._notify = expect, prepare, fault, notify
         self._changed = threading.Condition(threading.RLock())
         self._is_active = self._is_closed = False
@@ -243,7 +243,7 @@ class Refinement:
             on_report=lambda report: self._on_report(turn, report),
             on_version=lambda result: self._on_version(turn, stored, result),
             cancelled=lambda: bool(turn.stopped),
-            paused=self._paused,
+            pace=self._pace,
         )
 
     def _config_of(self, turn: Turn) -> RefineConfig:

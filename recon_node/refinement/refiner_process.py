@@ -47,7 +47,7 @@ class RefinerProcess:
         on_report: Callable[[Report], None],
         on_version: Callable[[Reconstruction], None],
         cancelled: Callable[[], bool],
-        paused: Callable[[], bool],
+        pace: Callable[[], Pace],
     ) -> Ended:
         """How an order ended, after it did.
 
@@ -56,7 +56,7 @@ class RefinerProcess:
             on_report: Gets how far it is, a few times a second.
             on_version: Gets what is better than all before.
             cancelled: Whether to end after the step that runs; asked every `TICK`.
-            paused: Whether to make no step for now; asked every `TICK`.
+            pace: Whether to make steps for now; asked every `TICK`.
 
         Raises:
             RefinerDiedError: The process ended; the next order starts another one.
@@ -64,7 +64,7 @@ class RefinerProcess:
         connection = self._started()
         try:
             connection.send(order)
-            ended = self._pump(connection, order, on_report, on_version, cancelled, paused)
+            ended = self._pump(connection, order, on_report, on_version, cancelled, pace)
         except (EOFError, OSError) as error:
             raise RefinerDiedError(self._obituary()) from error
         if ended.is_bug:
@@ -109,16 +109,16 @@ class RefinerProcess:
         on_report: Callable[[Report], None],
         on_version: Callable[[Reconstruction], None],
         cancelled: Callable[[], bool],
-        paused: Callable[[], bool],
+        pace: Callable[[], Pace],
     ) -> Ended:
-        deadline, pace = None, Pace.GO
+        deadline, told = None, Pace.GO
         while True:
             if deadline is None and cancelled():
                 connection.send(Cancel(order.number))
                 deadline = time.monotonic() + STEP_LIMIT
-            if (asked := Pace.PAUSE if paused() else Pace.GO) is not pace:
-                connection.send(asked)
-                pace = asked
+            if (wished := pace()) is not told:
+                connection.send(wished)
+                told = wished
             if deadline is not None and time.monotonic() > deadline:
                 self._process.kill()
             if not connection.poll(TICK):

@@ -207,6 +207,8 @@ class Listener:
         return bool(until())
 
     def _on_mesh(self, message: object) -> None:
+        if message.stage == message.STAGE_REFINED:  # of an image from long ago
+            return
         stamp = message.header.stamp
         self.latency.append(time.time() - stamp.sec - stamp.nanosec * 1e-9)
         self.triangles.append(message.triangle_count)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from recon_node.refinement.orders import Pace
 from recon_node.refinement.process import NICENESS
 from recon_node.refinement.refiner_process import RefinerDiedError, RefinerProcess
 
@@ -23,7 +24,7 @@ class Listener:
 
     def __init__(self):
         self.reports, self.versions = [], []
-        self.is_cancelled = self.is_paused = False
+        self.is_cancelled, self.pace = False, Pace.GO
 
     def run(self, process, order):
         """How the order ended."""
@@ -32,7 +33,7 @@ class Listener:
             on_report=self.reports.append,
             on_version=self.versions.append,
             cancelled=lambda: self.is_cancelled,
-            paused=lambda: self.is_paused,
+            pace=lambda: self.pace,
         )
 
 
@@ -105,12 +106,12 @@ class CancelAtFirst(list):
 
 def test_paused_process_makes_no_step(process, listener, make_order):
     """Pause from the start; nothing is told until it goes on."""
-    listener.is_paused = True
+    listener.pace = Pace.PAUSE
     asked = []
 
     def cancelled():
         asked.append(len(listener.reports))
-        listener.is_paused = len(asked) < 10
+        listener.pace = Pace.PAUSE if len(asked) < 10 else Pace.GO
         return False
 
     ended = process.run(
@@ -118,7 +119,7 @@ def test_paused_process_makes_no_step(process, listener, make_order):
         on_report=listener.reports.append,
         on_version=listener.versions.append,
         cancelled=cancelled,
-        paused=lambda: listener.is_paused,
+        pace=lambda: listener.pace,
     )
     assert ended.steps == 20
     assert asked[9] <= 1, "a step or two may come before the pause, not ten"
@@ -182,6 +183,7 @@ def test_killed_node_leaves_a_checkpoint_and_no_orphan(make_order, tmp_path):
 import pickle, sys
 from pathlib import Path
 from recon_node.refinement.process import NICENESS
+from recon_node.refinement.orders import Pace
 from recon_node.refinement.refiner_process import RefinerProcess
 
 process = RefinerProcess((sys.executable, "-P", sys.argv[1]))
@@ -190,7 +192,7 @@ process.run(
     on_report=lambda report: print(process.pid, flush=True),
     on_version=lambda version: None,
     cancelled=bool,
-    paused=bool,
+    pace=lambda: Pace.GO,
 )
 """
     command = [sys.executable, "-P", "-c", node, str(STAND_IN), str(tmp_path / "order")]
