@@ -17,9 +17,8 @@ from recon_node.engines.fields.hash_sdf import HashSdfConfig, HashSdfField
 from recon_node.engines.fields.occupancy import OccupancyGrid
 from recon_node.engines.fields.renderer import render
 from recon_node.engines.fields.surface_density import LaplaceDensity
-from recon_node.engines.keyframes.consensus import outliers
+from recon_node.engines.keyframes.consensus import outliers, registered
 from recon_node.engines.keyframes.keyframe import Keyframe, with_T_world_camera
-from recon_node.engines.keyframes.registration import register
 from recon_node.engines.mesh import Mesh
 from recon_node.engines.reconstruction import Reconstruction, Stage
 from recon_node.engines.refine.box import refinement_box
@@ -86,11 +85,7 @@ class Refiner:
         """Finds the cameras, gathers what is known, fits the field to it; yields between parts."""
         self._keyframes = self._consistent()
         if self._config.correct_cameras and len(self._keyframes) > 1:
-            places = register(self._keyframes).T_world_cameras
-            self._keyframes = [
-                with_T_world_camera(keyframe, T)
-                for keyframe, T in zip(self._keyframes, places, strict=True)
-            ]
+            self._keyframes = registered(self._keyframes)
         yield
         self.S_world_box = refinement_box(self._start, self._keyframes)
         rng = np.random.default_rng(self._config.seed)
