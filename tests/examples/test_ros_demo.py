@@ -72,6 +72,30 @@ def test_asked_to_end_it_stops_its_processes(tmp_path):
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
+def test_wish_to_end_is_kept_where_it_is_swallowed(tmp_path):
+    """End with 143 also where SIGTERM came while somebody caught whatever was raised."""
+    code = """
+import os, signal, time
+from pathlib import Path
+from ros_demo import running
+with running({"sleeper": ["timeit", "-s", "import time", "time.sleep(60)"]}, Path(), {}) as started:
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+    except BaseException:
+        started["sleeper"].wait(30)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(EXAMPLES)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert run.returncode == 143, run.stderr
+
+
 def test_without_ros_it_says_so(tmp_path):
     """End with 0 and one line that says how to get ROS 2."""
     code = """
