@@ -14,7 +14,8 @@ from recon_node.engines.keyframes.outline import Outline
 from recon_node.engines.keyframes.registration import register
 from recon_node.engines.transforms import invert
 
-TOLERANCE = 0.008  # between surfaces that are one [m]
+TOLERANCE = 0.008  # between surfaces that are one [m], but at least
+_PIXELS = 1.5  # as wide as so many pixels at the object: of a far one they know no better
 MOST_CONTRADICTION = 0.15  # of the compared points
 _FEWEST = 40  # points that can be compared
 _SAMPLES = 500  # points of a keyframe
@@ -83,14 +84,15 @@ def agree(
         True or False; None where too little can be compared.
     """
     measured_a, measured_b = (MeasuredObject(each, samples=_SAMPLES) for each in (a, b))
-    found = _both(a, measured_a, b, measured_b, TOLERANCE)
+    tolerance = max(TOLERANCE, *(_PIXELS * _pixel_width(each) for each in (a, b)))
+    found = _both(a, measured_a, b, measured_b, tolerance)
     if found.compared < _FEWEST:
         return None
     if found.contradiction < MOST_CONTRADICTION:
         return True
     sigmas = {"sigma_translation": sigma_translation, "sigma_rotation": sigma_rotation}
     T = register([a, b], **sigmas).T_world_cameras[1]
-    moved = _both(a, measured_a, with_T_world_camera(b, T), measured_b, TOLERANCE)
+    moved = _both(a, measured_a, with_T_world_camera(b, T), measured_b, tolerance)
     if moved.compared < _FEWEST or moved.contradiction > MOST_CONTRADICTION:
         return False
     middle, change = measured_b.middle, T - b.view.camera.T_world_camera
@@ -98,6 +100,14 @@ def agree(
     # Of two cameras, by their places and by turns that the distance makes long.
     sigma = np.sqrt(2) * np.hypot(sigma_translation, sigma_rotation * np.linalg.norm(middle))
     return bool(displaced < _MOST_SIGMAS * sigma)
+
+
+def _pixel_width(keyframe: Keyframe) -> float:
+    """How much of the object a pixel shows, at its median depth [m]; 0 without depth."""
+    view = keyframe.view
+    if view.depth is None or not np.isfinite(view.depth[view.mask]).any():
+        return 0.0
+    return float(np.nanmedian(view.depth[view.mask]) / view.camera.focal.mean())
 
 
 def _both(

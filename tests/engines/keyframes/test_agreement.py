@@ -109,3 +109,24 @@ def test_what_contradicts_and_what_is_not_compared():
     barred = agreement(a, plate(bar=slice(150, 190)))
     assert barred.contradicted == 0
     assert barred.compared < 0.9 * agreement(a, plate()).compared
+
+
+def enlarged(keyframe, times):
+    """The keyframe of an object so many times as large, from so many times as far."""
+    view = keyframe.view
+    T = view.camera.T_world_camera.copy()
+    T[:3, 3] *= times
+    camera = replace(view.camera, T_world_camera=T)
+    return replace(keyframe, view=replace(view, depth=times * view.depth, camera=camera))
+
+
+@pytest.mark.parametrize("name", ["bracket", "mug"])
+def test_far_objects_agree_within_their_pixels(scene, arc, name):
+    """Take exact poses for exact where a pixel is wider than the tolerance, as of a far chair."""
+    a, b = (enlarged(scene(name).keyframe(T), np.float32(25)) for T in arc(2, 60))
+    assert agreement(a, b).contradiction > 0.15
+    exact = {"sigma_translation": 1e-6, "sigma_rotation": 1e-6}
+    assert agree(a, b, **exact) is True
+    T = b.view.camera.T_world_camera.copy()
+    T[:3, 3] += 0.6
+    assert agree(a, with_T_world_camera(b, T), **exact) is False
