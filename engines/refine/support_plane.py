@@ -58,7 +58,8 @@ def support_plane(
     """
     to_box = S_world_box.inverse()
     around = np.concatenate([_points_around(keyframe) for keyframe in keyframes])
-    if len(around) < _FEWEST:
+    own = to_box.apply(np.concatenate([measured_points(keyframe) for keyframe in keyframes]))
+    if len(around) < _FEWEST or len(own) == 0:
         return None
     chosen = rng.choice(len(around), min(_POINTS, len(around)), replace=False)
     points = to_box.apply(around[chosen, :3])
@@ -67,7 +68,6 @@ def support_plane(
     eyes = to_box.apply(np.array([k.view.camera.T_world_camera[:3, 3] for k in keyframes]))
     if plane.heights(eyes).mean() < 0:
         plane = SupportPlane(-plane.normal, -plane.offset)
-    own = to_box.apply(np.concatenate([measured_points(keyframe) for keyframe in keyframes]))
     is_on = np.abs(plane.heights(points)) < tolerances
     is_below = plane.heights(own) < -2 * np.median(tolerances)
     if is_on.mean() < LEAST_SHARE or is_below.mean() > MOST_BELOW:

@@ -100,6 +100,13 @@ def test_without_surroundings_there_is_none(block, rng):
     assert support_plane([without_depth], BOX, rng=rng) is None
 
 
+def test_of_an_object_without_depth_no_side_is_known(block, rng):
+    """Tell nothing of a glass on a table, which the camera measures only around it."""
+    view = seen(block)[0].view
+    depth = np.where(view.mask, np.float32(np.nan), view.depth)
+    assert support_plane([make_keyframe(replace(view, depth=depth))], BOX, rng=rng) is None
+
+
 def test_points_below_are_lifted_to_the_plane_and_others_stay(rng):
     normal = np.array([0.6, 0.0, 0.8])
     plane = SupportPlane(normal, -0.2)
