@@ -93,13 +93,14 @@ def ended(process: subprocess.Popen) -> tuple[int, str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("busy", ["idle", "loading", "working"])
-def test_ends_when_asked(start_node, robot, send_until, tmp_path, number, busy):
+def test_ends_when_asked(start_node, robot, send_until, wait_until, tmp_path, number, busy):
     """End with exit code 0 and without complaint, whatever the worker is at."""
-    environment = {"WARP_CACHE_PATH": str(tmp_path)} if busy == "loading" else {}
+    kernels = tmp_path / "kernels"
+    environment = {"WARP_CACHE_PATH": str(kernels)} if busy == "loading" else {}
     engine = "hull" if busy == "idle" else "compact"
     process = start_node(engine=engine, environment=environment)
     if busy == "loading":
-        robot.status_where(lambda s: s.state == "active" and not s.engine_ready, "active")
+        wait_until(lambda: any(kernels.rglob("*.cpp")), "kernels are compiled")
     else:
         robot.status_where(lambda s: s.engine_ready, "the engine is ready")
     if busy == "working":

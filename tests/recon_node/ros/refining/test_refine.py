@@ -307,8 +307,9 @@ def test_request_goes_before_what_nobody_asked_for(start, robot, refine, scene, 
     start(steps=LONG, **{"refine.mode": "continuous"})
     robot.send(**scene(1.0, labels=(2,)), camera_pose=ball(1.0)["camera_pose"])
     robot.object("object_002")
-    for stamp, angle in ((2.0, 0.0), (3.0, 0.4)):
-        robot.send(**ball(stamp, angle=angle))
+    robot.send(**ball(2.0))
+    robot.object("object_001")  # or the next frame may take this one's place
+    robot.send(**ball(3.0, angle=0.4))
     robot.status_where(lambda s: s.refining == "object_001", "an object is refined")
     goal = refine("object_002")
     goal.runs()
