@@ -96,6 +96,9 @@ class TorchBackend:
         if self.concurrency == 1:
             yield
             return
+        # A thread that never asked takes over what others have set when it first computes, and
+        # would lose its 1 again.
+        torch.get_num_threads()
         torch.set_num_threads(1)
         try:
             yield
