@@ -93,15 +93,17 @@ def running(
         codes: Gets the exit codes.
     """
     processes: dict[str, subprocess.Popen] = {}
-    is_asked_to_end = False
+    are_started = is_asked_to_end = False
 
     def end(*_: object) -> None:
         # Whoever is just importing or deleting something may catch the exception. So the processes
-        # are told as well, without which nobody waits any longer, and it is remembered.
+        # are told as well, without which nobody waits any longer, and it is remembered. Raised
+        # while a process is being started, it would leave one that nobody knows.
         nonlocal is_asked_to_end
         is_asked_to_end = True
-        _interrupt(processes)
-        sys.exit(ASKED_TO_END)
+        if are_started:
+            _interrupt(processes)
+            sys.exit(ASKED_TO_END)
 
     before = signal.signal(signal.SIGTERM, end)
     try:
@@ -112,6 +114,9 @@ def running(
                 processes[name] = subprocess.Popen(
                     command, stdout=log, stderr=log, stdin=subprocess.DEVNULL
                 )
+        are_started = True
+        if is_asked_to_end:
+            sys.exit(ASKED_TO_END)
         yield processes
     finally:
         _interrupt(processes)

@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 from recon_node.refinement.orders import Pace
 
-# Of a rest / the step before it. Niceness cannot share out memory and caches: beside steps without
-# rests the instant path takes 15 per cent longer, by all of its percentiles, also with a core to
-# itself (docs/benchmarks/node_refine.json).
+# Of a rest / the step before it. Niceness cannot share out memory and caches: with rests of 0 the
+# instant path's p50 and p99 grow by 12 to 19 per cent (tests/benchmarks/bench_node_refine.py).
 REST = 2.0
 
 
@@ -26,15 +25,15 @@ class Pacer:
         self.pace = Pace.GO
         self._clock = clock
         self._step_began: float | None = None
-        self._rested = -float("inf")  # the time at which the last step's rest ends
+        self._rest_ends = -float("inf")
 
     def is_paused(self) -> bool:
         """Whether no step is to be made now; after False the caller makes one."""
         now = self._clock()
         if self._step_began is not None:
-            self._rested = now + REST * (now - self._step_began)
+            self._rest_ends = now + REST * (now - self._step_began)
             self._step_began = None
-        if self.pace is Pace.PAUSE or (self.pace is Pace.YIELD and now < self._rested):
+        if self.pace is Pace.PAUSE or (self.pace is Pace.YIELD and now < self._rest_ends):
             return True
         self._step_began = now
         return False

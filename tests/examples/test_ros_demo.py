@@ -27,6 +27,18 @@ def _start(tmp_path: Path, *arguments: str) -> subprocess.Popen:
     )
 
 
+def _run(code: str, folder: Path) -> subprocess.CompletedProcess:
+    """What came of code that may import the examples."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(EXAMPLES)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+
+
 @pytest.mark.ros
 @pytest.mark.slow
 def test_every_object_arrives(tmp_path):
@@ -85,14 +97,7 @@ with running({"sleeper": ["timeit", "-s", "import time", "time.sleep(60)"]}, Pat
     except BaseException:
         started["sleeper"].wait(30)
 """
-    run = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(EXAMPLES)},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
+    run = _run(code, tmp_path)
     assert run.returncode == 143, run.stderr
 
 
@@ -105,13 +110,7 @@ from pathlib import Path
 from ros_demo import run_ros_demo
 sys.exit(run_ros_demo(Path("out")))
 """
-    run = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(EXAMPLES)},
-        capture_output=True,
-        text=True,
-    )
+    run = _run(code, tmp_path)
     assert run.returncode == 0, run.stderr
     assert run.stdout.startswith("left out, for there is no ROS 2 here")
     assert run.stdout.count("\n") == 1 and "make demo" in run.stdout
