@@ -12,6 +12,7 @@ from recon_node.engines.camera import Camera, View
 from recon_node.engines.crop import SMALLEST_AREA, SMALLEST_PIECE
 from recon_node.engines.errors import EmptyMaskError, InvalidInputError
 from recon_node.engines.keyframes.occluders import occluder_pixels
+from recon_node.engines.keyframes.snapped_mask import snapped_mask
 from recon_node.engines.mask_runs import MaskRuns
 from recon_node.engines.reconstruction import Reconstruction
 from recon_node.engines.transforms import as_transform, invert
@@ -66,8 +67,9 @@ def make_keyframe(
     Larger parts are shrunk by blocks of whole pixels. Colours are block means; the mask is where
     at least half of a block is, or as much as of any for a hairline; the depth of a block is one
     of its pixels' on the same side of the mask's outline, the median, averaged with those of them
-    that lie on its surface: never a point in the air between two surfaces. Specks beside the
-    object leave the mask.
+    that lie on its surface: never a point in the air between two surfaces. Before that, specks
+    beside the object leave the mask, and a ragged outline goes where the colours change
+    (`snapped_mask`).
 
     Args:
         view: a posed view of the whole picture.
@@ -90,6 +92,9 @@ def make_keyframe(
             f"the mask is too small: {runs.area} px, but a keyframe needs at least "
             f"{SMALLEST_AREA}; move the camera closer or use a finer image"
         )
+    snapped = snapped_mask(view.image, runs.to_mask(view.mask.shape))
+    snapped_runs = MaskRuns.of(snapped).without_specks(SMALLEST_PIECE)
+    runs = snapped_runs if snapped_runs.area >= SMALLEST_AREA else runs
     rows, columns, block = _part(runs, view.mask.shape, side)
     mask_blocks = _blocks(runs.to_mask(view.mask.shape)[rows, columns], block)
     covered = mask_blocks.sum(-1)

@@ -1,22 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Points of keyframes drawn to the surfaces and into the outlines that other keyframes saw."""
+"""Points of keyframes drawn to what other keyframes saw: surfaces, outlines, colours, the table."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from recon_node.engines.camera import Camera
 from recon_node.engines.keyframes.keyframe import Keyframe
+from recon_node.engines.keyframes.luminance import LuminanceMap
 from recon_node.engines.keyframes.outline import Outline
 from recon_node.engines.keyframes.surface_map import SurfaceMap
+from recon_node.engines.keyframes.surroundings import MeasuredPlane
 
 NOISE = 0.0015  # of a measured point along its normal [m]
 _WORTH = 0.05  # of a point: neighbours share their errors, so they are no independent evidence
 _OUTLINE_WORTH = 0.015  # of a point outside a mask: masks are worse than depth
 _SMALLEST_COSINE = 0.5  # between the normals of two points that are one
+_SAME_PLANE = 0.94  # cosine between the normals of planes that are one
 _MIDDLE_SIGMA = 0.35  # of the middle of an object as a keyframe guesses it, of its radius
 
 
@@ -27,9 +30,10 @@ class Pulls:
     Attributes:
         sources: i64 (M,), what each point belongs to.
         rows: f64 (M, 6), derivative of the distance by a shift and a turn about the centre.
-        distances: f64 (M,) [m], signed: from a tangent plane, or out of an outline.
+        distances: f64 (M,) [m], signed: from a tangent plane, out of an outline, or to where the
+            picture is as bright.
         weights: f64 (M,), one over the squared sigma of the distance [1 / m^2].
-        is_surface: bool (M,), drawn to a surface.
+        is_surface: bool (M,), drawn to the surface of the object.
     """
 
     sources: np.ndarray
@@ -43,24 +47,31 @@ class Pulls:
         cls,
         sources: np.ndarray,
         arms: np.ndarray,
-        to_surface: tuple[np.ndarray, np.ndarray, np.ndarray],
-        to_outline: tuple[np.ndarray, np.ndarray, np.ndarray],
+        gradients: np.ndarray,
+        distances: np.ndarray,
+        weights: np.ndarray | float,
+        *,
+        to_surface: bool = False,
     ) -> Pulls:
-        """Pulls of both kinds: each which points, i64 (K,), gradients (K, 3) and distances (K,).
+        """Pulls of one kind.
 
         Args:
-            sources: (N,), what each of all points belongs to.
-            arms: (N, 3) [m, world], from the centre.
-            to_surface: drawn to a surface.
-            to_outline: drawn into an outline.
+            sources: (M,), what each point belongs to.
+            arms: (M, 3) [m, world], from the centre to the point.
+            gradients: (M, 3) [world], derivative of the distance by the place of the point.
+            distances: (M,) [m].
+            weights: (M,) or one for all [1 / m^2].
+            to_surface: whether they are drawn to the object's surface.
         """
-        index, gradients, distances = (
-            np.concatenate(both) for both in zip(to_surface, to_outline, strict=True)
-        )
-        is_surface = np.arange(len(index)) < len(to_surface[0])
-        worth = np.where(is_surface, _WORTH, _OUTLINE_WORTH)
-        rows = np.hstack([gradients, np.cross(arms[index], gradients)])
-        return cls(sources[index], rows, distances, worth / NOISE**2, is_surface)
+        rows = np.hstack([gradients, np.cross(arms, gradients)])
+        weights = np.broadcast_to(weights, len(rows))
+        return cls(sources, rows, distances, weights, np.full(len(rows), to_surface))
+
+    @classmethod
+    def joined(cls, kinds: Sequence[Pulls]) -> Pulls:
+        """Pulls of several kinds, one after the other."""
+        columns = ("sources", "rows", "distances", "weights", "is_surface")
+        return cls(*(np.concatenate([getattr(kind, name) for kind in kinds]) for name in columns))
 
     def equations(self, chosen: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
         """Normal equations A (6, 6), b (6,) of the chosen ones, outliers left out by degrees.
@@ -81,6 +92,7 @@ class MeasuredObject:
         outline: of the mask.
         points: f64 (M, 3) [m, camera], a sample of the surface.
         normals: f64 (M, 3) unit, towards the camera.
+        logarithms: f64 (M,), of the luminance that the picture has there.
         middle: f64 (3,) [m, camera], where the object's middle may be; NaN without points. The
             mean of what a camera sees of a ball lies two thirds of its radius in front of its
             centre, and the outline has that radius.
@@ -90,7 +102,11 @@ class MeasuredObject:
     def __init__(self, keyframe: Keyframe, *, samples: int) -> None:
         self.camera = keyframe.view.camera
         self._surface, self.outline = SurfaceMap.of(keyframe), Outline.of(keyframe)
-        self.points, self.normals = self._surface.samples(samples)
+        self._luminance = LuminanceMap.of(keyframe.view)
+        chosen = self._surface.samples(samples)
+        self.points = self._surface.points.reshape(-1, 3)[chosen]
+        self.normals = self._surface.normals.reshape(-1, 3)[chosen]
+        self.logarithms = self._luminance.values[..., 0].ravel()[chosen]
         self.middle, self.middle_sigma = np.full(3, np.nan), np.nan
         if len(self.points):
             mean = self.points.mean(axis=0)
@@ -108,6 +124,7 @@ class MeasuredObject:
         T_world_camera: np.ndarray,
         centre: np.ndarray,
         reach: float,
+        logarithms: np.ndarray | None = None,
     ) -> Pulls:
         """How the keyframe draws points of others, by projecting them into its picture.
 
@@ -118,6 +135,8 @@ class MeasuredObject:
             T_world_camera: (4, 4), of this keyframe [m].
             centre: (3,) [m, world], of motions.
             reach: of a pull [m].
+            logarithms: (N,), of the luminance of the points in their own pictures; without them
+                colours say nothing.
         """
         R = T_world_camera[:3, :3]
         local = (points - T_world_camera[:3, 3]) @ R
@@ -127,20 +146,46 @@ class MeasuredObject:
         offsets = local[index] - met
         chosen = ((normals[index] @ R) * planes).sum(1) > _SMALLEST_COSINE
         chosen &= (offsets**2).sum(1) < reach**2  # both false for NaN
-        planes, offsets = planes[chosen], offsets[chosen]
-        to_surface = index[chosen], planes @ R.T, (planes * offsets).sum(1)
+        arms = points - centre
+        met, planes, offsets = index[chosen], planes[chosen], offsets[chosen]
+        kinds = [
+            Pulls.of(
+                sources[met],
+                arms[met],
+                planes @ R.T,
+                (planes * offsets).sum(1),
+                _WORTH / NOISE**2,
+                to_surface=True,
+            )
+        ]
         outside, gradients, distances = self.outline.pulls(local, index, pixels, reach)
-        to_outline = outside, gradients @ R.T, distances
-        return Pulls.of(sources, points - centre, to_surface, to_outline)
+        kinds.append(
+            Pulls.of(
+                sources[outside],
+                arms[outside],
+                gradients @ R.T,
+                distances,
+                _OUTLINE_WORTH / NOISE**2,
+            )
+        )
+        if logarithms is not None:
+            gradients, distances, weights = self._luminance.pulls(
+                local[met], logarithms[met], sources[met]
+            )
+            weights = _WORTH * weights
+            kinds.append(Pulls.of(sources[met], arms[met], gradients @ R.T, distances, weights))
+        return Pulls.joined(kinds)
 
 
 class MeasuredObjects:
-    """The same object as all keyframes measured it."""
+    """The same object as all keyframes measured it, and the plane around it."""
 
     def __init__(self, keyframes: Sequence[Keyframe], *, samples: int) -> None:
         self.items = [MeasuredObject(keyframe, samples=samples) for keyframe in keyframes]
+        self.planes = [MeasuredPlane.of(keyframe, samples=samples) for keyframe in keyframes]
         self.counts = np.array([len(item.points) for item in self.items])
         self._sources = np.repeat(np.arange(len(self.items)), self.counts)
+        self._logarithms = np.concatenate([item.logarithms for item in self.items])
 
     def in_world(self, T: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """All points and normals f64 (N, 3) [m, world], the cameras at T (K, 4, 4)."""
@@ -151,23 +196,54 @@ class MeasuredObjects:
         points, normals = zip(*placed, strict=True)
         return np.concatenate(points), np.concatenate(normals)
 
-    def pulls(self, T: np.ndarray, centre: np.ndarray, reach: float) -> list[Pulls]:
-        """How each keyframe draws the points of all others, the cameras at T (K, 4, 4)."""
+    def pulls(
+        self, T: np.ndarray, centre: np.ndarray, reach: float, *, by_colour: bool
+    ) -> list[Pulls]:
+        """How each keyframe draws the points of all others, the cameras at T (K, 4, 4).
+
+        Args:
+            T: (K, 4, 4) [m].
+            centre: (3,) [m, world], of motions.
+            reach: of a pull [m].
+            by_colour: also to where the pictures are alike: only from nearby, as most textures
+                are alike again a few millimetres on.
+        """
         points, normals = self.in_world(T)
         found = []
         for j, item in enumerate(self.items):
             others = self._sources != j
-            found.append(
-                item.pulls(
-                    points[others],
-                    normals[others],
-                    self._sources[others],
-                    T_world_camera=T[j],
-                    centre=centre,
-                    reach=reach,
-                )
+            drawn = item.pulls(
+                points[others],
+                normals[others],
+                self._sources[others],
+                T_world_camera=T[j],
+                centre=centre,
+                reach=reach,
+                logarithms=self._logarithms[others] if by_colour else None,
             )
+            found.append(Pulls.joined([drawn, *self._plane_pulls(j, T, centre, reach)]))
         return found
+
+    def _plane_pulls(
+        self, j: int, T: np.ndarray, centre: np.ndarray, reach: float
+    ) -> Iterator[Pulls]:
+        """How the plane that keyframe j measured draws the points of the others' planes."""
+        target = self.planes[j]
+        if target is None:
+            return
+        normal = T[j, :3, :3] @ target.plane.normal
+        offset = target.plane.offset + float(normal @ T[j, :3, 3])
+        for i, source in enumerate(self.planes):
+            if i == j or source is None:
+                continue
+            if normal @ T[i, :3, :3] @ source.plane.normal < _SAME_PLANE:
+                continue
+            points = source.points @ T[i, :3, :3].T + T[i, :3, 3]
+            distances = points @ normal - offset
+            near = np.abs(distances) < reach
+            arms, gradients = points[near] - centre, np.tile(normal, (int(near.sum()), 1))
+            sources = np.full(len(arms), i)
+            yield Pulls.of(sources, arms, gradients, distances[near], _WORTH / NOISE**2)
 
 
 def pixels_of(camera: Camera, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -87,7 +87,9 @@ def register(
         if number < _COARSE_ROUNDS:
             _add_middles(A, b, objects, T, centre)
         else:
-            for j, pulls in enumerate(objects.pulls(T, centre, _REACH * scale)):
+            by_colour = scale == _LAST_SCALE
+            found = objects.pulls(T, centre, _REACH * scale, by_colour=by_colour)
+            for j, pulls in enumerate(found):
                 _add_pulls(A, b, j, pulls, scale)
         motions = np.linalg.solve(A, -b).reshape(-1, 6)
         T = np.stack([moved(T_i, motion, centre) for T_i, motion in zip(T, motions, strict=True)])
@@ -153,7 +155,8 @@ def _fit(objects: MeasuredObjects, T: np.ndarray, centre: np.ndarray) -> tuple[n
     """`Registration.overlaps` and `Registration.rms`, the cameras at T (N, 4, 4)."""
     count = len(T)
     overlaps, distances = np.zeros((count, count)), []
-    for j, pulls in enumerate(objects.pulls(T, centre, _REACH * _LAST_SCALE)):
+    found = objects.pulls(T, centre, _REACH * _LAST_SCALE, by_colour=False)
+    for j, pulls in enumerate(found):
         close = pulls.is_surface & (np.abs(pulls.distances) < 3 * NOISE)
         met = np.bincount(pulls.sources[close], minlength=count)
         overlaps[:, j] = met / np.maximum(objects.counts, 1)

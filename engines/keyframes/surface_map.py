@@ -44,12 +44,11 @@ class SurfaceMap:
         points[np.isnan(normals[..., 0])] = np.nan
         return cls(points, normals)
 
-    def samples(self, most: int) -> tuple[np.ndarray, np.ndarray]:
-        """At most so many points (M, 3) and normals (M, 3), evenly spread over the pixels."""
+    def samples(self, most: int) -> np.ndarray:
+        """At most so many of the flat pixels that have a point, evenly spread, i64 (M,)."""
         known = np.flatnonzero(np.isfinite(self.normals[..., 0]))
         count = min(most, len(known))
-        chosen = known[(np.arange(count) * len(known)) // max(count, 1)]
-        return self.points.reshape(-1, 3)[chosen], self.normals.reshape(-1, 3)[chosen]
+        return known[(np.arange(count) * len(known)) // max(count, 1)]
 
 
 def _eroded(mask: np.ndarray) -> np.ndarray:

@@ -7,9 +7,8 @@ import numpy as np
 
 from recon_node.engines.camera import View
 from recon_node.engines.keyframes.keyframe import Keyframe
+from recon_node.engines.keyframes.surroundings import beside
 from recon_node.engines.transforms import invert, transform_points
-
-RIM = 2  # pixels around a mask that do not count as outside it
 
 
 def measured_distances(
@@ -39,7 +38,7 @@ def _said(points: np.ndarray, keyframe: Keyframe, truncation: float) -> tuple:
     local = transform_points(invert(view.camera.T_world_camera), points)
     columns, rows, in_picture = _pixels(view, local)
     mask = view.mask[rows, columns]
-    outside = in_picture & keyframe.known[rows, columns] & ~grown(view.mask)[rows, columns]
+    outside = in_picture & keyframe.known[rows, columns] & beside(view.mask)[rows, columns]
     said = np.full(len(points), truncation)
     if view.depth is None:
         return said, outside
@@ -62,11 +61,3 @@ def _pixels(view: View, local: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
         clip(rows, 0, view.camera.height - 1),
         in_picture,
     )
-
-
-def grown(mask: np.ndarray) -> np.ndarray:
-    """The mask with all pixels within `RIM` of it, bool (H, W)."""
-    for _ in range(RIM):
-        padded = np.pad(mask, 1)
-        mask = mask | padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]
-    return mask

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recon_node.engines.keyframes.depth_noise import depth_sigma
 from recon_node.engines.keyframes.keyframe import Keyframe
 from recon_node.engines.terms.term import Measurements
 from recon_node.engines.transforms import Similarity
 
 HELD_OUT = 16  # one pixel in so many is never trained on
-DEPTH_FLOOR, DEPTH_GROWTH = 1e-3, 1.1e-3  # [m], [1/m]
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,8 +89,3 @@ def _pixels_of(index: int, keyframe: Keyframe, S_world_box: Similarity) -> tuple
     )
     floats = tuple(np.ascontiguousarray(column, np.float32) for column in columns)
     return *floats, np.full(len(grid), index, np.int64)
-
-
-def depth_sigma(depth: np.ndarray) -> np.ndarray:
-    """One standard deviation of measured depths, likewise in [m] (Nguyen 2012, eq. 3)."""
-    return DEPTH_FLOOR + DEPTH_GROWTH * depth * depth

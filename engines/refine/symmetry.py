@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from recon_node.engines.keyframes.keyframe import Keyframe
+from recon_node.engines.keyframes.plane import Plane
 from recon_node.engines.refine.box import measured_points
 from recon_node.engines.refine.measured_distances import measured_distances
-from recon_node.engines.refine.support_plane import SupportPlane
 from recon_node.engines.transforms import Similarity
 
 LEAST_MET = 0.4  # share of the mirrored points that meet the measured surface
@@ -56,7 +56,7 @@ def mirror_planes(
     *,
     truncation: float,
     rng: np.random.Generator,
-    support: SupportPlane | None = None,
+    support: Plane | None = None,
 ) -> list[MirrorPlane]:
     """Planes of symmetry that the keyframes support and do not contradict, the best first.
 

@@ -8,7 +8,8 @@ import pytest
 
 from recon_node.engines.camera import Camera, View
 from recon_node.engines.keyframes.keyframe import Keyframe
-from recon_node.engines.refine.measured_distances import RIM, measured_distances
+from recon_node.engines.keyframes.surroundings import RIM
+from recon_node.engines.refine.measured_distances import measured_distances
 
 SIDE, DISTANCE, TRUNCATION = 40, 0.5, 0.03
 CAMERA = Camera(np.array([[40.0, 0, 20], [0, 40.0, 20], [0, 0, 1]]), SIDE, SIDE)

@@ -12,7 +12,8 @@ from recon_node.engines.hull import HullEngine
 from recon_node.engines.keyframes.keyframe import make_keyframe
 from recon_node.engines.mesh import Mesh
 from recon_node.engines.refine.start_points import start_points
-from recon_node.engines.refine.support_plane import SupportPlane, support_plane
+from recon_node.engines.keyframes.plane import Plane
+from recon_node.engines.refine.support_plane import support_plane
 from recon_node.engines.transforms import Similarity, look_at
 from recon_node.kernels.ray_cast import RayCaster
 
@@ -109,7 +110,7 @@ def test_of_an_object_without_depth_no_side_is_known(block, rng):
 
 def test_points_below_are_lifted_to_the_plane_and_others_stay(rng):
     normal = np.array([0.6, 0.0, 0.8])
-    plane = SupportPlane(normal, -0.2)
+    plane = Plane(normal, -0.2)
     points = rng.uniform(-1, 1, (200, 3))
     lifted = plane.lifted(points)
     heights = plane.heights(points)

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A mask whose outline lies where the colours of the picture change."""
+
+from __future__ import annotations
+
+import numpy as np
+
+BAND = 4  # on either side of the outline that may change hands [px]
+LEAST_CHANGE = 0.8  # pixels that change for each of the outline's, half of them to either side
+LEAST_CLEAR = 0.85  # of the pixels beyond the band that are more like their own side
+_ROUNDS = 2
+_SURE = 2  # from the outline of the first round, where colours are learned in the next [px]
+_CELL, _REACH = 4, 2  # colours are learned in a window of so many cells to every side, so wide [px]
+_FEWEST = 4  # pixels of either side that tell its colours
+_NOISE = 0.03  # of colours, 0 to 1
+_CLEAREST = 4.0  # most that a pixel's colour counts [nat]
+_PRIOR = 0.3  # what a pixel's place counts, for each that it lies off the outline [nat]
+_BESIDE, _MIDDLE = 0.25, 0.5  # weights of a pixel's neighbours and of itself, along each axis
+_FIRST, _SECOND = np.triu_indices(3)  # channels of the six products of colours
+
+
+def snapped_mask(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The mask, its outline moved by up to `BAND` pixels to where the colours change.
+
+    Every pixel near the outline joins the side whose colours around it it is more like: Gaussians
+    learned in a window from what is clearly inside and clearly outside (Bai 2009, "Video
+    SnapCut", section 2.2, with one Gaussian instead of a mixture), then once more from the new
+    sides. Where the two sides look alike its place decides.
+
+    A segmentation network's outline wanders by several pixels of a large picture, in and out; one
+    that is good loses a third of a pixel by this. So a mask stays as it is unless at least half
+    of `LEAST_CHANGE` pixels for each of its outline's would join and as many leave it: where all
+    leave, the object has a rim that looks like what is behind it. It stays as well where the
+    colours do not tell the two sides apart.
+
+    Args:
+        image: uint8 (H, W, 3) sRGB.
+        mask: bool (H, W).
+
+    Returns:
+        bool (H, W), the mask itself where it stays.
+    """
+    inside = np.nonzero(mask)
+    if len(inside[0]) == 0:
+        return mask
+    margin = BAND + _CELL * (_REACH + 1)
+    part = tuple(slice(max(line.min() - margin, 0), line.max() + margin + 1) for line in inside)
+    given, moments = mask[part], _moments(image[part].astype(np.float32) / 255.0)
+    depths = _depths(given, 2 * BAND + 1)
+    near = np.abs(depths) <= BAND
+    if not _are_told_apart(moments, depths):
+        return mask
+    sides, sure = depths, BAND
+    for _ in range(_ROUNDS):
+        evidence = np.sign(depths) * _CLEAREST
+        evidence[near] = _evidence(moments, near, sides > sure, sides < -sure)
+        evidence[near] += _PRIOR * depths[near]
+        found = np.where(near, _smoothed(evidence) > 0, given)
+        sides, sure = _depths(found, _SURE + 1), _SURE - 0.5
+    joining, leaving = (np.count_nonzero(each) for each in (found & ~given, given & ~found))
+    outline = np.count_nonzero(depths == 0.5)
+    if not found.any() or 2 * min(joining, leaving) < LEAST_CHANGE * outline:
+        return mask
+    snapped = mask.copy()
+    snapped[part] = found
+    return snapped
+
+
+def _are_told_apart(moments: np.ndarray, depths: np.ndarray) -> bool:
+    """Whether the colours just beyond the band are like their own side's, as `LEAST_CLEAR` asks."""
+    beyond = (np.abs(depths) > BAND) & (np.abs(depths) <= 2 * BAND)
+    evidence = _evidence(moments, beyond, depths > BAND, depths < -BAND)
+    known = evidence != 0
+    right = np.count_nonzero(evidence[known] * depths[beyond][known] > 0)
+    return right >= LEAST_CLEAR * np.count_nonzero(known) > 0
+
+
+def _depths(mask: np.ndarray, most: int) -> np.ndarray:
+    """How deep pixels lie inside the mask, negative outside, f32 (H, W) [px], at most `most`.
+
+    The pixels at the outline have 0.5 and -0.5. Steps along sides and across corners take turns,
+    so that distances are those of an octagon.
+    """
+    depths = np.where(mask, np.float32(most - 0.5), np.float32(0.5 - most))
+    inner = outer = mask
+    for step in range(most - 1, 0, -1):
+        across = (most - step) % 2 == 0
+        inner, outer = ~_grown(~inner, across), _grown(outer, across)
+        depths -= mask & ~inner
+        depths += outer & ~mask
+    return depths
+
+
+def _grown(mask: np.ndarray, across: bool) -> np.ndarray:
+    """The mask and the pixels beside it, or at its corners as well; bool (H, W)."""
+    padded = np.pad(mask, 1)
+    rows = padded[:-2] | padded[1:-1] | padded[2:]
+    if across:
+        return rows[:, :-2] | rows[:, 1:-1] | rows[:, 2:]
+    return rows[:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]
+
+
+def _evidence(
+    moments: np.ndarray, near: np.ndarray, inside: np.ndarray, outside: np.ndarray
+) -> np.ndarray:
+    """How much likelier colours are inside than outside, f32 (N,) [nat], clipped.
+
+    Args:
+        moments: f32 (H, W, 10), see `_moments`.
+        near: bool (H, W), the N pixels that are asked about.
+        inside: bool (H, W), pixels that are surely inside; `outside` likewise.
+    """
+    likelihoods, enough = [], np.ones(np.count_nonzero(near), bool)
+    rows, columns = (places // _CELL for places in np.nonzero(near))
+    for side in (inside, outside):
+        sums = _window_sums(moments * side[..., None])[rows, columns]
+        enough &= sums[:, 0] >= _FEWEST
+        means = sums[:, 1:] / np.maximum(sums[:, :1], 1)
+        likelihoods.append(_log_likelihoods(moments[near, 1:4], means))
+    evidence = np.clip(likelihoods[0] - likelihoods[1], -_CLEAREST, _CLEAREST)
+    return np.where(enough, evidence, np.float32(0))
+
+
+def _moments(colours: np.ndarray) -> np.ndarray:
+    """1, r, g, b and their products of colours (H, W, 3), f32 (H, W, 10)."""
+    products = colours[..., _FIRST] * colours[..., _SECOND]
+    return np.concatenate([np.ones_like(colours[..., :1]), colours, products], axis=-1)
+
+
+def _log_likelihoods(colours: np.ndarray, means: np.ndarray) -> np.ndarray:
+    """Of colours f32 (N, 3) under the Gaussians of mean moments (N, 9), but for a constant.
+
+    The covariance's Cholesky factor, written out: three by three, and one for every pixel.
+    """
+    mean, products = means[:, :3], means[:, 3:]
+    xx, xy, xz, yy, yz, zz = (products - mean[:, _FIRST] * mean[:, _SECOND]).T
+    noise = np.float32(_NOISE**2)
+    a = np.sqrt(np.maximum(xx, 0) + noise)
+    b, c = xy / a, xz / a
+    d = np.sqrt(np.maximum(yy + noise - b * b, noise))
+    e = (yz - b * c) / d
+    f = np.sqrt(np.maximum(zz + noise - c * c - e * e, noise))
+    x, y, z = (colours - mean).T
+    u = x / a
+    v = (y - b * u) / d
+    w = (z - c * u - e * v) / f
+    return -0.5 * (u * u + v * v + w * w) - np.log(a * d * f)
+
+
+def _window_sums(values: np.ndarray) -> np.ndarray:
+    """Sums of (H, W, C) over a window around each cell of `_CELL` pixels, f32 (h, w, C)."""
+    height, width, channels = values.shape
+    padding = ((0, -height % _CELL), (0, -width % _CELL), (0, 0))
+    rows, columns = -(-height // _CELL), -(-width // _CELL)
+    cells = np.pad(values, padding).reshape(rows, _CELL, columns, _CELL, channels).sum((1, 3))
+    padded = np.pad(cells, ((_REACH, _REACH), (_REACH, _REACH), (0, 0)))
+    sums = sum(padded[step : step + rows] for step in range(2 * _REACH + 1))
+    return sum(sums[:, step : step + columns] for step in range(2 * _REACH + 1))
+
+
+def _smoothed(values: np.ndarray) -> np.ndarray:
+    """Values (H, W) averaged with their neighbours'."""
+    padded = np.pad(values, 1, mode="edge")
+    rows = _BESIDE * (padded[:-2] + padded[2:]) + _MIDDLE * padded[1:-1]
+    return _BESIDE * (rows[:, :-2] + rows[:, 2:]) + _MIDDLE * rows[:, 1:-1]
