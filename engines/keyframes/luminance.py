@@ -60,7 +60,9 @@ class LuminanceMap:
         for source in np.unique(sources):
             own = sources == source
             off[own] -= np.median(off[own])
-        slopes = np.column_stack([along_x * fx, along_y * fy, -(along_x * fx * x + along_y * fy * y) / z])
+        slopes = np.column_stack(
+            [along_x * fx, along_y * fy, -(along_x * fx * x + along_y * fy * y) / z]
+        )
         slopes /= z[:, None]
         steepness = np.linalg.norm(slopes, axis=1)
         is_steep = steepness > _FLAT

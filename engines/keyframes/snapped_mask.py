@@ -24,7 +24,7 @@ def snapped_mask(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
     Every pixel near the outline joins the side whose colours around it it is more like: Gaussians
     learned in a window from what is clearly inside and clearly outside (Bai 2009, "Video
-    SnapCut", section 2.2, with one Gaussian instead of a mixture), then once more from the new
+    SnapCut", with one Gaussian in place of a mixture), then once more from the new
     sides. Where the two sides look alike its place decides.
 
     A segmentation network's outline wanders by several pixels of a large picture, in and out; one
@@ -46,19 +46,19 @@ def snapped_mask(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     margin = BAND + _CELL * (_REACH + 1)
     part = tuple(slice(max(line.min() - margin, 0), line.max() + margin + 1) for line in inside)
     given, moments = mask[part], _moments(image[part].astype(np.float32) / 255.0)
-    depths = _depths(given, 2 * BAND + 1)
-    near = np.abs(depths) <= BAND
-    if not _are_told_apart(moments, depths):
+    distances = _signed_distances(given, 2 * BAND + 1)
+    near = np.abs(distances) <= BAND
+    if not _are_told_apart(moments, distances):
         return mask
-    sides, sure = depths, BAND
+    sides, sure = distances, BAND
     for _ in range(_ROUNDS):
-        evidence = np.sign(depths) * _CLEAREST
+        evidence = np.sign(distances) * _CLEAREST
         evidence[near] = _evidence(moments, near, sides > sure, sides < -sure)
-        evidence[near] += _PRIOR * depths[near]
+        evidence[near] += _PRIOR * distances[near]
         found = np.where(near, _smoothed(evidence) > 0, given)
-        sides, sure = _depths(found, _SURE + 1), _SURE - 0.5
+        sides, sure = _signed_distances(found, _SURE + 1), _SURE - 0.5
     joining, leaving = (np.count_nonzero(each) for each in (found & ~given, given & ~found))
-    outline = np.count_nonzero(depths == 0.5)
+    outline = np.count_nonzero(distances == 0.5)
     if not found.any() or 2 * min(joining, leaving) < LEAST_CHANGE * outline:
         return mask
     snapped = mask.copy()
@@ -66,29 +66,29 @@ def snapped_mask(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return snapped
 
 
-def _are_told_apart(moments: np.ndarray, depths: np.ndarray) -> bool:
+def _are_told_apart(moments: np.ndarray, distances: np.ndarray) -> bool:
     """Whether the colours just beyond the band are like their own side's, as `LEAST_CLEAR` asks."""
-    beyond = (np.abs(depths) > BAND) & (np.abs(depths) <= 2 * BAND)
-    evidence = _evidence(moments, beyond, depths > BAND, depths < -BAND)
+    beyond = (np.abs(distances) > BAND) & (np.abs(distances) <= 2 * BAND)
+    evidence = _evidence(moments, beyond, distances > BAND, distances < -BAND)
     known = evidence != 0
-    right = np.count_nonzero(evidence[known] * depths[beyond][known] > 0)
+    right = np.count_nonzero(evidence[known] * distances[beyond][known] > 0)
     return right >= LEAST_CLEAR * np.count_nonzero(known) > 0
 
 
-def _depths(mask: np.ndarray, most: int) -> np.ndarray:
-    """How deep pixels lie inside the mask, negative outside, f32 (H, W) [px], at most `most`.
+def _signed_distances(mask: np.ndarray, most: int) -> np.ndarray:
+    """From the outline, negative outside, f32 (H, W) [px], at most `most`.
 
     The pixels at the outline have 0.5 and -0.5. Steps along sides and across corners take turns,
     so that distances are those of an octagon.
     """
-    depths = np.where(mask, np.float32(most - 0.5), np.float32(0.5 - most))
+    distances = np.where(mask, np.float32(most - 0.5), np.float32(0.5 - most))
     inner = outer = mask
     for step in range(most - 1, 0, -1):
         across = (most - step) % 2 == 0
         inner, outer = ~_grown(~inner, across), _grown(outer, across)
-        depths -= mask & ~inner
-        depths += outer & ~mask
-    return depths
+        distances -= mask & ~inner
+        distances += outer & ~mask
+    return distances
 
 
 def _grown(mask: np.ndarray, across: bool) -> np.ndarray:

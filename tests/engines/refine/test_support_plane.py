@@ -10,9 +10,9 @@ import trimesh
 from recon_node.engines.camera import Camera, View
 from recon_node.engines.hull import HullEngine
 from recon_node.engines.keyframes.keyframe import make_keyframe
+from recon_node.engines.keyframes.plane import Plane
 from recon_node.engines.mesh import Mesh
 from recon_node.engines.refine.start_points import start_points
-from recon_node.engines.keyframes.plane import Plane
 from recon_node.engines.refine.support_plane import support_plane
 from recon_node.engines.transforms import Similarity, look_at
 from recon_node.kernels.ray_cast import RayCaster
