@@ -33,16 +33,23 @@ class Keyframe:
             in front of it, or the picture ends there.
         weight: how much it counts, above 0, at most 1.
         result: the instant result of this view, in the world; or None.
+        coverage: f32 (H, W), share of each pixel that the object covers, 0 to 1; the mask is where
+            it is a half or more. Without it, what the mask says.
     """
 
     view: View
     known: np.ndarray
     weight: float = 1.0
     result: Reconstruction | None = None
+    coverage: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        known = checked_array("Keyframe.known", self.known, np.bool_, self.view.mask.shape)
+        shape, coverage = self.view.mask.shape, self.coverage
+        known = checked_array("Keyframe.known", self.known, np.bool_, shape)
+        coverage = self.view.mask.astype(np.float32) if coverage is None else coverage
+        coverage = checked_array("Keyframe.coverage", coverage, np.float32, shape)
         object.__setattr__(self, "known", known)
+        object.__setattr__(self, "coverage", coverage)
         if not 0 < self.weight <= 1:
             raise InvalidInputError(
                 f"Keyframe.weight is {self.weight}, but must be above 0 and at most 1; "
@@ -52,7 +59,7 @@ class Keyframe:
     @property
     def byte_count(self) -> int:
         """Memory of its arrays and of the mesh of its result [bytes]."""
-        arrays = [self.view.image, self.view.mask, self.view.depth, self.known]
+        arrays = [self.view.image, self.view.mask, self.view.depth, self.known, self.coverage]
         if self.result is not None:
             mesh = self.result.mesh
             arrays += [mesh.vertices, mesh.faces, mesh.colors, mesh.provenance, mesh.sigma]
@@ -112,7 +119,9 @@ def make_keyframe(
     known = ~(rim_rows[:, None] | rim_columns)
     if depth is not None:
         known &= ~occluder_pixels(mask, depth)
-    return Keyframe(View(image, mask, camera, depth, view.stamp_ns), known, result=result)
+    view = View(image, mask, camera, depth, view.stamp_ns)
+    coverage = (covered / (block * block)).astype(np.float32)
+    return Keyframe(view, known, result=result, coverage=coverage)
 
 
 def with_T_world_camera(keyframe: Keyframe, T_world_camera: np.ndarray) -> Keyframe:

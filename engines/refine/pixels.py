@@ -78,7 +78,7 @@ def _pixels_of(index: int, keyframe: Keyframe, S_world_box: Similarity) -> tuple
     directions = tangents / lengths[:, None] @ R_box_camera.T
     z = np.full(len(grid), np.nan) if view.depth is None else view.depth.ravel().astype(float)
     per_unit = lengths / S_world_box.scale
-    masks = np.where(keyframe.known, view.mask, np.nan).ravel()
+    masks = np.where(keyframe.known, keyframe.coverage, np.nan).ravel()
     columns = (
         directions,
         view.image.reshape(-1, 3) / 255.0,

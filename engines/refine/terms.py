@@ -14,8 +14,8 @@ from recon_node.engines.terms.surface import Surface
 from recon_node.engines.terms.term import Schedule, WeightedTerm
 
 # By trial on held-out training objects (docs/refinement.md), never on evaluation objects.
-_SURFACE, _FREE_SPACE, _MASK, _PHOTOMETRIC = 3.0, 300.0, 0.5, 0.3
-_EIKONAL, _SMOOTHNESS, _PRIOR = 0.1, 0.02, 0.5
+_SURFACE, _FREE_SPACE, _MASK, _PHOTOMETRIC = 3.0, 300.0, 6.0, 0.3
+_EIKONAL, _SMOOTHNESS, _PRIOR = 0.1, 0.01, 0.5
 
 
 def refinement_terms(start: StartPoints) -> list[WeightedTerm]:

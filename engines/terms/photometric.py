@@ -19,8 +19,8 @@ class Photometric:
 
     Compared is Σ w rgb / Σ w, times the exposure's gains, so neither the picture's background nor
     the one rendered on has a say, and no ray gains by turning transparent: whether there is an
-    object is the mask's to tell. A ray counts as much as its keyframe's weight, the mask's coverage
-    and its own opacity, the last as a constant.
+    object is the mask's to tell. A ray counts as much as its keyframe's weight and its own opacity,
+    the latter as a constant, if the object covers its whole pixel: others show the background too.
 
     Attributes:
         scale: Difference in sRGB up to which the loss is a square; beyond, as at a highlight that
@@ -35,4 +35,4 @@ class Photometric:
         measured, opacities = step.measured, step.rendered.opacities
         met = object_colours(step) / opacities.clamp(min=_LEAST_OPACITY)[:, None]
         losses = robust((met - measured.rgbs).square(), alpha=1.0, scale=self.scale).sum(dim=1)
-        return mean_over_rays(measured.coverage * measured.weights * opacities.detach() * losses)
+        return mean_over_rays(measured.inside * measured.weights * opacities.detach() * losses)

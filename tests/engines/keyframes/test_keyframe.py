@@ -12,6 +12,7 @@ from recon_node.engines.keyframes.keyframe import Keyframe, make_keyframe, with_
 from recon_node.engines.mesh import Mesh
 from recon_node.engines.reconstruction import Reconstruction, ScaleSource, Stage
 from recon_node.engines.transforms import invert, transform_points
+from recon_node.evaluation.sensor_faults import Faults, ragged_mask
 
 K = np.array([[500.0, 0, 320], [0, 490, 240], [0, 0, 1]])
 CAMERA = Camera(K, 640, 480)
@@ -51,6 +52,33 @@ def test_rays_depths_and_colours_are_those_of_the_picture(side):
     colors = view.image[at[:, 1], at[:, 0]].astype(int)
     assert np.abs(part.image.reshape(-1, 3).astype(int) - colors).max() <= 2
     np.testing.assert_array_equal(part.mask.ravel(), view.mask[at[:, 1], at[:, 0]])
+
+
+def test_coverage_is_the_share_of_a_pixel(rng):
+    view = plane_view(box=(150, 100, 453, 401))
+    keyframe = make_keyframe(view, side=110)
+    block = round(CAMERA.focal[0] / keyframe.view.camera.focal[0])
+    whole = Keyframe(keyframe.view, keyframe.known)
+    assert block == 4 and 0 < np.mean((keyframe.coverage > 0) & (keyframe.coverage < 1)) < 0.1
+    assert keyframe.coverage.sum() * block**2 == view.mask.sum()
+    np.testing.assert_array_equal(keyframe.coverage >= 0.5, keyframe.view.mask)
+    np.testing.assert_array_equal(whole.coverage, keyframe.view.mask)
+    with pytest.raises(InvalidInputError, match="Keyframe.coverage"):
+        Keyframe(keyframe.view, keyframe.known, coverage=keyframe.coverage[:-1])
+
+
+def test_a_ragged_mask_is_snapped_to_the_colours(rng):
+    true = np.hypot(*(np.mgrid[:480, :640] - [[[240]], [[320]]])) < 90
+    ragged = ragged_mask(true, Faults("ragged", mask_pixels=3.0), rng=rng)
+    image = np.where(true[..., None], (180, 90, 60), (110, 120, 130)).astype(np.uint8)
+    grey = np.zeros_like(image)
+    wrong = []
+    for picture in (image, grey):  # by colours, and without any
+        part = make_keyframe(View(picture, ragged, CAMERA), side=400).view
+        left, top = (CAMERA.centre - part.camera.centre).astype(int)
+        height, width = part.mask.shape
+        wrong.append(np.count_nonzero(part.mask != true[top : top + height, left : left + width]))
+    assert wrong[0] < 80 and wrong[1] > 600
 
 
 def test_small_objects_keep_their_pixels():

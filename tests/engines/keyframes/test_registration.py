@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Registration: noise of poses falls, what cannot be told stays, one wrong pose harms nobody."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from recon_node.engines.camera import View
 from recon_node.engines.errors import InvalidInputError
 from recon_node.engines.keyframes.keyframe import Keyframe, make_keyframe, with_T_world_camera
 from recon_node.engines.keyframes.registration import register
-from recon_node.engines.keyframes.small_motion import rotation_of
+from recon_node.engines.keyframes.small_motion import rotation_of, rotation_vector
 from recon_node.engines.transforms import invert, transform_points
 from recon_node.synthetic_camera import SyntheticCamera
 
@@ -24,9 +26,12 @@ def noise_of(rng, translation=0.003, rotation=1.0):
     return D
 
 
-def disturbed(keyframes, rng):
+def disturbed(keyframes, rng, **sigmas):
     """The keyframes, every camera moved by the noise of a pose."""
-    return [with_T_world_camera(k, k.view.camera.T_world_camera @ noise_of(rng)) for k in keyframes]
+    return [
+        with_T_world_camera(k, k.view.camera.T_world_camera @ noise_of(rng, **sigmas))
+        for k in keyframes
+    ]
 
 
 def poses(keyframes):
@@ -78,6 +83,34 @@ def test_a_ball_is_put_in_one_place_and_its_turn_stays_near_the_given_one(scene,
     assert error(after, true, points) < error(poses(noisy), true, points) / 5
     turns = [T[:3, :3] @ U[:3, :3].T for T, U in zip(after, true, strict=True)]
     assert max(np.degrees(np.arccos((np.trace(R) - 1) / 2)) for R in turns) < 4
+
+
+def plain(keyframe):
+    """The keyframe with a picture that is grey all over."""
+    view = keyframe.view
+    return replace(keyframe, view=replace(view, image=np.full_like(view.image, 128)))
+
+
+def turns_of(T, true):
+    """Errors of the cameras' turns but the first one's, once that one is right (N-1, 3) [deg]."""
+    placed = true[0] @ invert(T[0]) @ T[1:]
+    pairs = zip(placed, true[1:], strict=True)
+    return np.degrees([rotation_vector(a[:3, :3] @ b[:3, :3].T) for a, b in pairs])
+
+
+def test_the_floor_tells_the_tilt_and_the_texture_the_turn_of_a_ball(scene, arc, rng):
+    """Know nothing of a grey ball's turn about the vertical; a patterned one's is seen."""
+    true = arc(6)
+    keyframes = [scene("sphere").keyframe(T, **SENSOR, seed=i) for i, T in enumerate(true)]
+    noisy = disturbed(keyframes, rng, translation=0.015)
+    before = turns_of(poses(noisy), true)
+    grey, seen = (
+        turns_of(register(each, sigma_translation=0.015).T_world_cameras, true)
+        for each in ([plain(keyframe) for keyframe in noisy], noisy)
+    )
+    assert np.abs(before[:, :2]).max() > 2
+    assert max(np.abs(each[:, :2]).max() for each in (grey, seen)) < 0.15
+    assert np.abs(seen[:, 2]).max() < 0.6 < 1.2 < np.abs(grey[:, 2]).max()
 
 
 def test_odometry_that_drifts_is_brought_back(scene, arc, rng):

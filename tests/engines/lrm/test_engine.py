@@ -99,9 +99,7 @@ def test_the_visible_side_lies_on_the_measured_surface(result, solid):
     assert np.median(distances) < 0.01 * solid.mesh.extents.max()
 
 
-def test_what_faces_the_camera_is_seen_and_what_turns_away_is_not(
-    result, unscaled, T_world_camera
-):
+def test_what_faces_the_camera_is_seen_and_what_turns_away_is_not(result, unscaled, T_world_camera):
     for mesh in (in_world(result), in_world(unscaled)):
         to_eye = T_world_camera[:3, 3] - mesh.vertices
         to_eye /= np.linalg.norm(to_eye, axis=1, keepdims=True)
@@ -182,9 +180,7 @@ def test_without_depth_the_shape_stands_at_distance_one_on_the_outline(
     pixels = view.camera.project(points)
     rows, columns = np.nonzero(view.mask)
     size = np.ptp(columns)
-    np.testing.assert_allclose(
-        pixels.min(axis=0), (columns.min(), rows.min()), atol=0.12 * size
-    )
+    np.testing.assert_allclose(pixels.min(axis=0), (columns.min(), rows.min()), atol=0.12 * size)
     np.testing.assert_allclose(
         pixels.max(axis=0), (columns.max() + 1, rows.max() + 1), atol=0.12 * size
     )

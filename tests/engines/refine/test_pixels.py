@@ -44,7 +44,7 @@ def test_pixels_that_say_nothing_have_no_mask(keyframes):
     known[:3] = False
     masks = all_pixels([replace(view, known=known)])[0].measured.masks.reshape(known.shape)
     np.testing.assert_array_equal(masks.isnan(), ~known)
-    np.testing.assert_array_equal(masks[known] > 0.5, view.view.mask[known])
+    np.testing.assert_array_equal(masks[known], view.coverage[known])
 
 
 def test_the_split_loses_nothing_and_is_the_same_again(keyframes):

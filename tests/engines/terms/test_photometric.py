@@ -29,13 +29,14 @@ def test_exposures_multiply_what_is_rendered(ball, make_step):
     assert Photometric()(step).item() == pytest.approx(0, abs=1e-4)  # ray 2 meets 1e-5 of it
 
 
-def test_weights_and_coverage_scale_and_the_unknown_is_silent(ball, make_step):
+def test_weights_scale_and_pixels_of_two_things_or_none_are_silent(ball, make_step):
+    """Leave out pixels that show the background as well: their colour is a mixture."""
     one = Photometric()(make_step(ball(), x=(0.0,)))
     weighted = make_step(
         ball(), x=(0.0, 0.0, 0.0, 0.0), weights=(0.5, 1, 1, 1), masks=(1, 0.25, torch.nan, 0)
     )
     assert one > 1
-    assert Photometric()(weighted).item() == pytest.approx(one.item() * (0.5 + 0.25) / 4)
+    assert Photometric()(weighted).item() == pytest.approx(one.item() * 0.5 / 4)
 
 
 def test_backgrounds_do_not_matter(ball, make_step):
