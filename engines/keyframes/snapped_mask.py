@@ -8,8 +8,7 @@ import numpy as np
 BAND = 4  # on either side of the outline that may change hands [px]
 LEAST_CHANGE = 0.8  # pixels that change for each of the outline's, half of them to either side
 LEAST_CLEAR = 0.85  # of the pixels beyond the band that are more like their own side
-_ROUNDS = 2
-_SURE = 2  # from the outline of the first round, where colours are learned in the next [px]
+_SURE = 2  # from the first outline found, beyond which colours are learned for the second [px]
 _CELL, _REACH = 4, 2  # colours are learned in a window of so many cells to every side, so wide [px]
 _FEWEST = 4  # pixels of either side that tell its colours
 _NOISE = 0.03  # of colours, 0 to 1
@@ -47,16 +46,16 @@ def snapped_mask(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     part = tuple(slice(max(line.min() - margin, 0), line.max() + margin + 1) for line in inside)
     given, moments = mask[part], _moments(image[part].astype(np.float32) / 255.0)
     distances = _signed_distances(given, 2 * BAND + 1)
+    around = np.abs(distances) <= 2 * BAND
+    evidence = _evidence(moments, around, distances > BAND, distances < -BAND)
     near = np.abs(distances) <= BAND
-    if not _are_told_apart(moments, distances):
+    beyond = around & ~near & (evidence != 0)
+    if not (evidence[beyond] * distances[beyond] > 0).sum() >= LEAST_CLEAR * beyond.sum() > 0:
         return mask
-    sides, sure = distances, BAND
-    for _ in range(_ROUNDS):
-        evidence = np.sign(distances) * _CLEAREST
-        evidence[near] = _evidence(moments, near, sides > sure, sides < -sure)
-        evidence[near] += _PRIOR * distances[near]
-        found = np.where(near, _smoothed(evidence) > 0, given)
-        sides, sure = _signed_distances(found, _SURE + 1), _SURE - 0.5
+    found = np.where(near, _sides(evidence, near, distances), given)
+    sure = _signed_distances(found, _SURE + 1)
+    evidence = _evidence(moments, near, sure > _SURE, sure < -_SURE)
+    found = np.where(near, _sides(evidence, near, distances), given)
     joining, leaving = (np.count_nonzero(each) for each in (found & ~given, given & ~found))
     outline = np.count_nonzero(distances == 0.5)
     if not found.any() or 2 * min(joining, leaving) < LEAST_CHANGE * outline:
@@ -66,13 +65,10 @@ def snapped_mask(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return snapped
 
 
-def _are_told_apart(moments: np.ndarray, distances: np.ndarray) -> bool:
-    """Whether the colours just beyond the band are like their own side's, as `LEAST_CLEAR` asks."""
-    beyond = (np.abs(distances) > BAND) & (np.abs(distances) <= 2 * BAND)
-    evidence = _evidence(moments, beyond, distances > BAND, distances < -BAND)
-    known = evidence != 0
-    right = np.count_nonzero(evidence[known] * distances[beyond][known] > 0)
-    return right >= LEAST_CLEAR * np.count_nonzero(known) > 0
+def _sides(evidence: np.ndarray, near: np.ndarray, distances: np.ndarray) -> np.ndarray:
+    """Which pixels their colours and places put inside, bool (H, W)."""
+    inside = np.where(near, evidence + _PRIOR * distances, np.sign(distances) * _CLEAREST)
+    return _smoothed(inside) > 0
 
 
 def _signed_distances(mask: np.ndarray, most: int) -> np.ndarray:
@@ -103,11 +99,11 @@ def _grown(mask: np.ndarray, across: bool) -> np.ndarray:
 def _evidence(
     moments: np.ndarray, near: np.ndarray, inside: np.ndarray, outside: np.ndarray
 ) -> np.ndarray:
-    """How much likelier colours are inside than outside, f32 (N,) [nat], clipped.
+    """How much likelier colours are inside than outside, f32 (H, W) [nat], clipped; else 0.
 
     Args:
         moments: f32 (H, W, 10), see `_moments`.
-        near: bool (H, W), the N pixels that are asked about.
+        near: bool (H, W), the pixels that are asked about.
         inside: bool (H, W), pixels that are surely inside; `outside` likewise.
     """
     likelihoods, enough = [], np.ones(np.count_nonzero(near), bool)
@@ -117,8 +113,9 @@ def _evidence(
         enough &= sums[:, 0] >= _FEWEST
         means = sums[:, 1:] / np.maximum(sums[:, :1], 1)
         likelihoods.append(_log_likelihoods(moments[near, 1:4], means))
-    evidence = np.clip(likelihoods[0] - likelihoods[1], -_CLEAREST, _CLEAREST)
-    return np.where(enough, evidence, np.float32(0))
+    evidence = np.zeros(near.shape, np.float32)
+    evidence[near] = enough * np.clip(likelihoods[0] - likelihoods[1], -_CLEAREST, _CLEAREST)
+    return evidence
 
 
 def _moments(colours: np.ndarray) -> np.ndarray:
