@@ -99,7 +99,7 @@ def make_keyframe(
             f"the mask is too small: {runs.area} px, but a keyframe needs at least "
             f"{SMALLEST_AREA}; move the camera closer or use a finer image"
         )
-    snapped = snapped_mask(view.image, runs.to_mask(view.mask.shape))
+    snapped = snapped_mask(view.image, runs.to_mask(view.mask.shape), view.depth)
     snapped_runs = MaskRuns.of(snapped).without_specks(SMALLEST_PIECE)
     runs = snapped_runs if snapped_runs.area >= SMALLEST_AREA else runs
     rows, columns, block = _part(runs, view.mask.shape, side)

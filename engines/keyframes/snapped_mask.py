@@ -6,19 +6,23 @@ from __future__ import annotations
 import numpy as np
 
 BAND = 4  # on either side of the outline that may change hands [px]
-LEAST_CHANGE = 0.8  # pixels that change for each of the outline's, half of them to either side
-LEAST_CLEAR = 0.85  # of the pixels beyond the band that are more like their own side
+LEAST_CHANGE = 0.8  # pixels that change, for each of the outline's
+LEAST_CLEAR = 0.85  # of the pixels beyond the band that are more like their own side, and of the
+# changed ones that were measured on the other
 _SURE = 2  # from the first outline found, beyond which colours are learned for the second [px]
 _CELL, _REACH = 4, 2  # colours are learned in a window of so many cells to every side, so wide [px]
 _FEWEST = 4  # pixels of either side that tell its colours
 _NOISE = 0.03  # of colours, 0 to 1
 _CLEAREST = 4.0  # most that a pixel's colour counts [nat]
+_GAP = 0.005  # between the surfaces inside and outside, to tell them apart [m]
 _PRIOR = 0.3  # what a pixel's place counts, for each that it lies off the outline [nat]
 _BESIDE, _MIDDLE = 0.25, 0.5  # weights of a pixel's neighbours and of itself, along each axis
 _FIRST, _SECOND = np.triu_indices(3)  # channels of the six products of colours
 
 
-def snapped_mask(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def snapped_mask(
+    image: np.ndarray, mask: np.ndarray, depth: np.ndarray | None = None
+) -> np.ndarray:
     """The mask, its outline moved by up to `BAND` pixels to where the colours change.
 
     Every pixel near the outline joins the side whose colours around it it is more like: Gaussians
@@ -26,15 +30,16 @@ def snapped_mask(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     SnapCut", with one Gaussian in place of a mixture), then once more from the new
     sides. Where the two sides look alike its place decides.
 
-    A segmentation network's outline wanders by several pixels of a large picture, in and out; one
-    that is good loses a third of a pixel by this. So a mask stays as it is unless at least half
-    of `LEAST_CHANGE` pixels for each of its outline's would join and as many leave it: where all
-    leave, the object has a rim that looks like what is behind it. It stays as well where the
-    colours do not tell the two sides apart.
+    A segmentation network's outline wanders by several pixels of a large picture; one that is good
+    loses a third of a pixel by this. So a mask stays as it is where less than `LEAST_CHANGE` pixels
+    for each of its outline's would change, or where the colours do not tell the two sides apart. It
+    stays as well if nearly all of them would leave, or join, unless they were measured on the
+    surface of the side they go to: the rim of a bowl may look like the table behind it.
 
     Args:
         image: uint8 (H, W, 3) sRGB.
         mask: bool (H, W).
+        depth: f32 (H, W) [m], NaN unknown.
 
     Returns:
         bool (H, W), the mask itself where it stays.
@@ -57,8 +62,11 @@ def snapped_mask(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     evidence = _evidence(moments, near, sure > _SURE, sure < -_SURE)
     found = np.where(near, _sides(evidence, near, distances), given)
     joining, leaving = (np.count_nonzero(each) for each in (found & ~given, given & ~found))
-    outline = np.count_nonzero(distances == 0.5)
-    if not found.any() or 2 * min(joining, leaving) < LEAST_CHANGE * outline:
+    least = LEAST_CHANGE * np.count_nonzero(distances == 0.5)
+    if joining + leaving < least or not found.any():
+        return mask
+    is_one_sided = 2 * min(joining, leaving) < least
+    if is_one_sided and (depth is None or not _are_on(depth[part], distances, found, given)):
         return mask
     snapped = mask.copy()
     snapped[part] = found
@@ -69,6 +77,22 @@ def _sides(evidence: np.ndarray, near: np.ndarray, distances: np.ndarray) -> np.
     """Which pixels their colours and places put inside, bool (H, W)."""
     inside = np.where(near, evidence + _PRIOR * distances, np.sign(distances) * _CLEAREST)
     return _smoothed(inside) > 0
+
+
+def _are_on(depth: np.ndarray, distances: np.ndarray, found: np.ndarray, given: np.ndarray) -> bool:
+    """Whether the pixels that change were measured on the surface of the side that they go to."""
+    known = np.isfinite(depth)
+    asked = known & (found != given)
+    rows, columns = (places // _CELL for places in np.nonzero(asked))
+    off = []
+    for side in (distances > BAND, distances < -BAND):
+        learned = known & side
+        sums = _window_sums(np.stack([learned, np.where(learned, depth, 0)], axis=-1))
+        counts, total = sums[rows, columns].T
+        off.append(np.abs(depth[asked] - total / np.where(counts > 0, counts, np.nan)))
+    is_clear = np.abs(off[0] - off[1]) > _GAP  # false without either
+    right = (off[0] < off[1]) == found[asked]
+    return right[is_clear].sum() >= LEAST_CLEAR * is_clear.sum() > 0
 
 
 def _signed_distances(mask: np.ndarray, most: int) -> np.ndarray:

@@ -21,6 +21,13 @@ def picture(mask, rng, *, inside=OBJECT, outside=TABLE, noise=6.0):
     return np.clip(colours + noise * rng.standard_normal(colours.shape), 0, 255).astype(np.uint8)
 
 
+def depth_of(mask, rng):
+    """The object 3 cm before a tilted table, with noise; a third is not measured [m]."""
+    depth = 0.6 + 0.0005 * np.arange(SIDE)[:, None] - 0.03 * mask
+    depth = depth + 0.0015 * rng.standard_normal(mask.shape)
+    return np.where(rng.random(mask.shape) < 0.33, np.nan, depth).astype(np.float32)
+
+
 def ragged(mask, rng, pixels=3.0):
     return ragged_mask(mask, Faults("ragged", mask_pixels=pixels), rng=rng)
 
@@ -73,6 +80,21 @@ def test_a_rim_like_the_table_is_not_cut_off(rng):
     image = picture(inner, rng)
     image[true & ~inner] = TABLE
     assert snapped_mask(image, true) is true
+    assert snapped_mask(image, true, depth_of(true, rng)) is true
+
+
+@pytest.mark.parametrize(("radius", "missing"), [(47.5, "outside"), (42.5, "inside")])
+def test_a_mask_off_to_one_side_needs_the_depth(rng, radius, missing):
+    """Trim a mask that is too wide, or fill up a narrow one, where the depth says the same."""
+    true, given = disc(), disc(radius)
+    image = picture(true, rng)
+    depth = depth_of(true, rng)
+    assert wrong(given, true) > 2
+    assert wrong(snapped_mask(image, given, depth), true) < 0.2
+    flat = np.full_like(depth, 0.6)
+    unknown = np.where(true == (missing == "inside"), np.nan, depth)
+    for nothing in (None, flat, unknown):
+        assert snapped_mask(image, given, nothing) is given
 
 
 @pytest.mark.parametrize("pixels", [2.0, 3.0])
