@@ -10,7 +10,7 @@ import numpy as np
 
 from recon_node.engines.errors import InvalidInputError
 from recon_node.engines.keyframes.keyframe import Keyframe
-from recon_node.engines.keyframes.matching import NOISE, MeasuredObjects, Pulls
+from recon_node.engines.keyframes.matching import NOISE, MeasuredObjects
 from recon_node.engines.keyframes.small_motion import cross_matrix, distance_from, moved
 from recon_node.engines.transforms import invert
 
@@ -46,12 +46,13 @@ def register(
     sigma_translation: float = SIGMA_TRANSLATION,
     sigma_rotation: float = SIGMA_ROTATION,
 ) -> Registration:
-    """The cameras with which the keyframes' surfaces and outlines fit each other.
+    """The cameras with which what the keyframes saw fits together.
 
     Every point of a keyframe is projected into every other one and drawn to the tangent plane of
     the surface it meets there (projective association, Blais and Levine 1995; distance to the
-    plane, Chen and Medioni 1992), or to the mask if it would be seen outside of it, with all
-    cameras at once:
+    plane, Chen and Medioni 1992), or to the mask if it would be seen outside of it; points around
+    the object to the plane that the others saw there; in the end also to where the other picture
+    is as bright. All cameras at once:
 
         sum_ij sum_p rho(n_q . (p - q)) + sum_i |t_i|^2 / sigma_t^2 + |w_i|^2 / sigma_r^2
 
@@ -87,10 +88,7 @@ def register(
         if number < _COARSE_ROUNDS:
             _add_middles(A, b, objects, T, centre)
         else:
-            by_colour = scale == _LAST_SCALE
-            found = objects.pulls(T, centre, _REACH * scale, by_colour=by_colour)
-            for j, pulls in enumerate(found):
-                _add_pulls(A, b, j, pulls, scale)
+            _add_pulls(A, b, objects, T, centre, scale)
         motions = np.linalg.solve(A, -b).reshape(-1, 6)
         T = np.stack([moved(T_i, motion, centre) for T_i, motion in zip(T, motions, strict=True)])
         if scale == _LAST_SCALE and np.abs(motions).max() < _STILL:
@@ -132,18 +130,27 @@ def _add_middles(
             b += rows.T @ (middles[i] - middles[j]) * np.sqrt(2 / len(seen) / variance)
 
 
-def _add_pulls(A: np.ndarray, b: np.ndarray, j: int, pulls: Pulls, scale: float) -> None:
-    """Adds how keyframe j draws the points of the others, in place."""
-    target = _part(j)
-    for i in np.unique(pulls.sources):
-        H, g = pulls.equations(pulls.sources == i, scale)
-        source = _part(i)
-        A[source, source] += H
-        A[target, target] += H
-        A[source, target] -= H
-        A[target, source] -= H
-        b[source] += g
-        b[target] -= g
+def _add_pulls(
+    A: np.ndarray,
+    b: np.ndarray,
+    objects: MeasuredObjects,
+    T: np.ndarray,
+    centre: np.ndarray,
+    scale: float,
+) -> None:
+    """Adds how the keyframes draw each other's points, in place; by colour at the last scale."""
+    found = objects.pulls(T, centre, _REACH * scale, by_colour=scale == _LAST_SCALE)
+    for j, pulls in enumerate(found):
+        target = _part(j)
+        for i in np.unique(pulls.sources):
+            H, g = pulls.equations(pulls.sources == i, scale)
+            source = _part(i)
+            A[source, source] += H
+            A[target, target] += H
+            A[source, target] -= H
+            A[target, source] -= H
+            b[source] += g
+            b[target] -= g
 
 
 def _part(i: int) -> slice:
