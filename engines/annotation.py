@@ -9,6 +9,7 @@ import numpy as np
 from recon_node.engines.canonical import points_to_image
 from recon_node.engines.crop import Crop
 from recon_node.engines.mesh import Mesh
+from recon_node.engines.morphology import eroded
 from recon_node.engines.reconstruction import Provenance
 from recon_node.engines.spread import spread
 from recon_node.kernels.ray_cast import RayCaster
@@ -121,13 +122,7 @@ def _spread_colors(crop: Crop) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         The picture, f32 (S, S, 3), and where it has the object's colours, bool (S, S).
     """
-    known = _eroded(crop.mask >= 0.99)
+    known = eroded(crop.mask >= 0.99)
     if not known.any():
         known = crop.inside
     return spread(crop.image.astype(np.float32), known, steps=RIM)
-
-
-def _eroded(mask: np.ndarray) -> np.ndarray:
-    """The mask without the pixels that touch its outside, bool (H, W)."""
-    padded = np.pad(mask, 1)
-    return mask & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]

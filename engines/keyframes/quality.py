@@ -10,6 +10,7 @@ import numpy as np
 
 from recon_node.engines.keyframes.keyframe import Keyframe
 from recon_node.engines.keyframes.occluders import hidden_pixels
+from recon_node.engines.morphology import eroded
 
 _SMALLEST_AREA = 100  # of the mask [px]
 _DARK = 40  # of 255: nothing but noise, even in the brightest channel of the brightest pixels
@@ -121,8 +122,7 @@ def _outline_shares(keyframe: Keyframe) -> tuple[float, float, float]:
     height, width = mask.shape
     padded = np.pad(mask, 1).astype(np.uint8)
     around = sum(padded[dy : dy + height, dx : dx + width] for dy, dx in np.ndindex(3, 3))
-    beside = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    outline = mask & ~beside.astype(bool)
+    outline = mask & ~eroded(mask)
     # The part around a mask has a margin, but for where the picture ends.
     border = np.ones_like(mask)
     border[1:-1, 1:-1] = False

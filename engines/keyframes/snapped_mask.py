@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from recon_node.engines.morphology import dilated
+
 BAND = 4  # on either side of the outline that may change hands [px]
 LEAST_CHANGE = 0.8  # pixels that change, for each of the outline's
 LEAST_CLEAR = 0.85  # of the pixels beyond the band that are more like their own side, and of the
@@ -104,20 +106,11 @@ def _signed_distances(mask: np.ndarray, most: int) -> np.ndarray:
     distances = np.where(mask, np.float32(most - 0.5), np.float32(0.5 - most))
     inner = outer = mask
     for step in range(most - 1, 0, -1):
-        across = (most - step) % 2 == 0
-        inner, outer = ~_grown(~inner, across), _grown(outer, across)
+        corners = (most - step) % 2 == 0
+        inner, outer = ~dilated(~inner, corners=corners), dilated(outer, corners=corners)
         distances -= mask & ~inner
         distances += outer & ~mask
     return distances
-
-
-def _grown(mask: np.ndarray, across: bool) -> np.ndarray:
-    """The mask and the pixels beside it, or at its corners as well; bool (H, W)."""
-    padded = np.pad(mask, 1)
-    rows = padded[:-2] | padded[1:-1] | padded[2:]
-    if across:
-        return rows[:, :-2] | rows[:, 1:-1] | rows[:, 2:]
-    return rows[:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]
 
 
 def _evidence(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recon_node.engines.keyframes.keyframe import Keyframe
+from recon_node.engines.morphology import eroded
 
 _WINDOW = 3  # depth is smoothed over this many pixels to every side
 _BEND = 0.005  # of a surface over the window, relative to its depth; more is an edge
@@ -34,7 +35,7 @@ class SurfaceMap:
         if depth is None:
             nothing = np.full((*shape, 3), np.nan)
             return cls(nothing, nothing)
-        inside = _eroded(keyframe.view.mask) & keyframe.known
+        inside = eroded(keyframe.view.mask) & keyframe.known
         depth = _smoothed(np.where(inside, depth, np.nan).astype(np.float64))
         rays = camera.unproject(camera.pixel_grid().reshape(-1, 2), np.ones(depth.size))
         points = rays.reshape(*shape, 3) * depth[..., None]
@@ -49,13 +50,6 @@ class SurfaceMap:
         known = np.flatnonzero(np.isfinite(self.normals[..., 0]))
         count = min(most, len(known))
         return known[(np.arange(count) * len(known)) // max(count, 1)]
-
-
-def _eroded(mask: np.ndarray) -> np.ndarray:
-    """The mask without the pixels that touch its outside along a side; bool (H, W)."""
-    padded = np.pad(mask, 1)
-    inside = mask & padded[:-2, 1:-1] & padded[2:, 1:-1]
-    return inside & padded[1:-1, :-2] & padded[1:-1, 2:]
 
 
 def _smoothed(depth: np.ndarray) -> np.ndarray:

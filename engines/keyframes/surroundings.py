@@ -10,6 +10,7 @@ import numpy as np
 from recon_node.engines.keyframes.depth_noise import depth_sigma
 from recon_node.engines.keyframes.keyframe import Keyframe
 from recon_node.engines.keyframes.plane import Plane, fitted_plane
+from recon_node.engines.morphology import dilated
 
 RIM = 2  # pixels around a mask that do not count as outside it
 SIGMAS = 2.5  # of depth: how far points of a plane lie off it
@@ -21,8 +22,7 @@ _POINTS = 2000  # by which a plane is found
 def beside(mask: np.ndarray) -> np.ndarray:
     """The pixels farther than `RIM` from the mask, bool (H, W)."""
     for _ in range(RIM):
-        padded = np.pad(mask, 1)
-        mask = mask | padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]
+        mask = dilated(mask)
     return ~mask
 
 
