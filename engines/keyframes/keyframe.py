@@ -12,7 +12,7 @@ from recon_node.engines.camera import Camera, View
 from recon_node.engines.crop import SMALLEST_AREA, SMALLEST_PIECE
 from recon_node.engines.errors import EmptyMaskError, InvalidInputError
 from recon_node.engines.keyframes.occluders import occluder_pixels
-from recon_node.engines.keyframes.snapped_mask import snapped_mask
+from recon_node.engines.keyframes.snapped_mask import BAND, snapped_mask
 from recon_node.engines.mask_runs import MaskRuns
 from recon_node.engines.reconstruction import Reconstruction
 from recon_node.engines.transforms import as_transform, invert
@@ -99,9 +99,9 @@ def make_keyframe(
             f"the mask is too small: {runs.area} px, but a keyframe needs at least "
             f"{SMALLEST_AREA}; move the camera closer or use a finer image"
         )
-    snapped = snapped_mask(view.image, runs.to_mask(view.mask.shape), view.depth)
-    snapped_runs = MaskRuns.of(snapped).without_specks(SMALLEST_PIECE)
-    runs = snapped_runs if snapped_runs.area >= SMALLEST_AREA else runs
+    *_, block = _part(runs, view.mask.shape, side)
+    if block <= BAND:  # else a ragged outline is averaged away by the blocks
+        runs = _snapped(runs, view)
     rows, columns, block = _part(runs, view.mask.shape, side)
     mask_blocks = _blocks(runs.to_mask(view.mask.shape)[rows, columns], block)
     covered = mask_blocks.sum(-1)
@@ -141,6 +141,13 @@ def with_T_world_camera(keyframe: Keyframe, T_world_camera: np.ndarray) -> Keyfr
         moved = as_transform(T_world_camera) @ invert(before) @ result.T_world_object
         result = replace(result, T_world_object=moved)
     return replace(keyframe, view=replace(keyframe.view, camera=camera), result=result)
+
+
+def _snapped(runs: MaskRuns, view: View) -> MaskRuns:
+    """The mask where the colours of the view change, or as it is where that leaves too little."""
+    mask = snapped_mask(view.image, runs.to_mask(view.mask.shape), view.depth)
+    snapped = MaskRuns.of(mask).without_specks(SMALLEST_PIECE)
+    return snapped if snapped.area >= SMALLEST_AREA else runs
 
 
 def _part(runs: MaskRuns, shape: tuple[int, int], side: int) -> tuple[slice, slice, int]:
