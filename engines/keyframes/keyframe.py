@@ -33,8 +33,8 @@ class Keyframe:
             in front of it, or the picture ends there.
         weight: how much it counts, above 0, at most 1.
         result: the instant result of this view, in the world; or None.
-        coverage: f32 (H, W), share of each pixel that the object covers, 0 to 1; the mask is where
-            it is a half or more. Without it, what the mask says.
+        coverage: f32 (H, W), share of each pixel that the object covers, 0 to 1, of the most that
+            it covers of any. Without it, what the mask says.
     """
 
     view: View
@@ -120,7 +120,7 @@ def make_keyframe(
     if depth is not None:
         known &= ~occluder_pixels(mask, depth)
     view = View(image, mask, camera, depth, view.stamp_ns)
-    coverage = (covered / (block * block)).astype(np.float32)
+    coverage = (covered / covered.max()).astype(np.float32)  # a hairline covers no pixel whole
     return Keyframe(view, known, result=result, coverage=coverage)
 
 

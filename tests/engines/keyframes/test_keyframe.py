@@ -67,6 +67,13 @@ def test_coverage_is_the_share_of_a_pixel(rng):
         Keyframe(keyframe.view, keyframe.known, coverage=keyframe.coverage[:-1])
 
 
+def test_a_hairline_covers_its_pixels():
+    """Keep depth and colours of a wire that is thinner than a pixel of the keyframe."""
+    keyframe = make_keyframe(plane_view(box=(100, 200, 420, 202)), side=60)
+    assert keyframe.view.mask.any()
+    np.testing.assert_array_equal(keyframe.coverage[keyframe.view.mask], 1.0)
+
+
 def test_a_ragged_mask_is_snapped_to_the_colours(rng):
     true = np.hypot(*(np.mgrid[:480, :640] - [[[240]], [[320]]])) < 90
     ragged = ragged_mask(true, Faults("ragged", mask_pixels=3.0), rng=rng)
