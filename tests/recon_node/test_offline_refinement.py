@@ -5,6 +5,7 @@ import io
 import json
 import signal
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +17,11 @@ from recon_node.engines.refine.config import RefineConfig
 from recon_node.offline import Wishes, reconstruct_scene
 from recon_node.offline_refinement import CHECKPOINT, keyframes_of
 from recon_node.posed_frames import load_posed_scene
+from recon_node.posed_views import read_posed_objects
 from recon_node.scene_files import Scene, SceneObject
 
 FILES = {"mesh.ply", "mesh.glb", "preview.png", "result.json"}
+TABLE = Path(__file__).resolve().parents[2] / "examples" / "table"
 REFINED = FILES | {"refine.json", "refine.png", "compare.png"}
 
 
@@ -144,6 +147,15 @@ def test_bad_views_are_left_out(posed_views, caplog):
     assert len(kept) == 2 and kept[0].result is start
     assert "view 2 of 3 is not used to refine: dark" in caplog.text
     assert len(keyframes_of(item(black, black), start)) == 1
+
+
+def test_views_of_the_table_are_kept():
+    """Call no view of the examples blurred, however differently it shows an edge or a texture."""
+    for item in read_posed_objects(load_posed_scene(TABLE / "three_views.json")):
+        start = HullEngine().reconstruct([item.view])
+        kept = keyframes_of(item, start)
+        assert len(kept) == len(item.keyframes)
+        assert min(keyframe.weight for keyframe in kept) > 0.5
 
 
 def test_command_refines(posed_folder, recon, tmp_path):
